@@ -1,0 +1,5 @@
+"""`python -m edgeshrink` is the command `edgeshrink`."""
+
+from edgeshrink.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""The table of commands, and the one place where an Error becomes an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from edgeshrink import __version__
+from edgeshrink.errors import Error
+
+_COMMANDS = {
+    "targets": "targets and device profiles, each with its budget",
+    "plan": "what fits, before any work",
+    "build": "take a model to a measured, judged file",
+    "run": "say something with what was built",
+    "profile": "measure a GGUF on this machine and judge it",
+    "doctor": "what works here, what does not, and the fix",
+    "cache": "what the store holds, and why a step ran",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when that command is called or asked for its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"edgeshrink.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgeshrink")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def root(debug: bool) -> None:
+    """Take a model to a device: plan, quantize, prove, measure and judge it against the device's budget."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0, 1 (a budget line failed), 2 (error), 130 (Ctrl-C)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        code = root.main(given, prog_name="edgeshrink", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except Error as error:
+        if debug:
+            raise
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"  try: {error.hint}", err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        if debug:
+            raise
+        click.echo("interrupted: run the same command again, and it goes on from the last finished step", err=True)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)

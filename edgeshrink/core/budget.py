@@ -1,0 +1,43 @@
+"""What a device allows: limits on size, memory, speed, energy and quality. A limit that is absent is not judged."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, WithJsonSchema
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Bytes = Annotated[
+    ByteSize,
+    Field(gt=0),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^\d*\.?\d+ ?([kMGT]i?)?B$"}]}
+    ),
+]
+
+
+class QualityFloor(BaseModel):
+    """How far the artifact may stand from its unquantized reference, on text used for nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean_kl_max: Positive | None = Field(None, description="mean KL divergence to the reference, nats per token")
+    same_top_share_min: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="share of positions whose most probable token is the reference's, 0 to 1"
+    )
+    perplexity_ratio_max: Positive | None = Field(None, description="perplexity / the reference's perplexity")
+
+
+class Budget(BaseModel):
+    """The lines a build is judged against. Bytes may be written with a unit ("1.5GiB")."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    artifact_bytes_max: Bytes | None = Field(None, description="size of the finished file")
+    peak_rss_bytes_max: Bytes | None = Field(None, description="peak resident set, anonymous + file-backed")
+    ttft_p95_ms_max: Positive | None = Field(None, description="95th percentile of the time to first token")
+    ttft_prompt_tokens: Annotated[int, Field(gt=0)] = Field(256, description="prompt length of the TTFT line")
+    decode_tok_s_min: Positive | None = Field(None, description="median decode speed, tokens per second")
+    inter_token_p99_ms_max: Positive | None = Field(None, description="99th percentile of inter-token latency")
+    energy_mj_per_token_max: Positive | None = Field(None, description="energy per decoded token, millijoule")
+    quality: QualityFloor = Field(default_factory=lambda: QualityFloor())

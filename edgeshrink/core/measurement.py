@@ -1,0 +1,101 @@
+"""What one measuring session saw. Units stand in the names; what was not seen is Unmeasured and says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeshrink.core.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFacts:
+    """What ran the artifact: `backend` is what really computed, not what was asked for."""
+
+    name: str
+    version: str
+    build_id: str
+    backend: str
+    cpu_features: tuple[str, ...]
+    threads: int
+    gpu_layers: int
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The machine a session ran on. `id` changes when another machine, or other hardware, is underneath."""
+
+    id: str
+    system: str
+    cpu: str
+    cores: int
+    ram_bytes: int
+    python: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """The host at one moment: what can make a figure wrong."""
+
+    load_1min: Reading
+    available_ram_bytes: Reading
+    governor: str
+    frequency_mhz: Reading
+    temperature_c: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillPoint:
+    """Prefill at one prompt length, over all repetitions."""
+
+    prompt_tokens: int
+    ttft_p50_ms: Reading
+    ttft_p95_ms: Reading
+    prefill_tok_s: Reading
+    ttft_samples_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySample:
+    """Resident memory of the measuring child at `at_s` seconds after its start."""
+
+    at_s: float
+    phase: str
+    anon_bytes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Peak memory of the measuring child. RSS is anonymous + file-backed (mapped weights are file-backed)."""
+
+    peak_rss_bytes: Reading
+    peak_anon_bytes: Reading
+    peak_file_bytes: Reading
+    peak_pss_bytes: Reading
+    timeline: tuple[MemorySample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """One session in a fresh child process."""
+
+    artifact_sha256: str
+    artifact_bytes: int
+    taken_at: str
+    repetitions: int
+    host: HostFacts
+    runtime: RuntimeFacts
+    before: HostState
+    after: HostState
+    load_cold_ms: Reading
+    load_warm_ms: Reading
+    prefill: tuple[PrefillPoint, ...]
+    decode_tok_s: Reading
+    inter_token_p50_ms: Reading
+    inter_token_p95_ms: Reading
+    inter_token_p99_ms: Reading
+    inter_token_samples_ms: tuple[float, ...]
+    memory: Memory
+    energy_mj_per_token: Reading
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,97 @@
+"""A Plan says everything that will be done, down to each tensor's name, shape and type. Exporters obey it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from edgeshrink.core.quant_types import quant_type
+from edgeshrink.core.reading import Prediction
+
+Transform = Literal["none", "rope_permute"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPlan:
+    """One tensor of the artifact.
+
+    `shape` is row-major (the last number is the row that a block type divides); `source` is its name in the
+    source, "" where the exporter computes it (rope factors). `rope_permute` reorders the rows of `heads` heads
+    from Hugging Face's half-split rotary layout to llama.cpp's interleaved one. `why` explains the type.
+    """
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    type: str
+    why: str
+    transform: Transform = "none"
+    heads: int = 0
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        row = self.shape[-1]
+        return self.elements // row * quant_type(self.type).row_bytes(row)
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step to be run, in order, and what it does in a few words."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What the plan expects of the artifact on the device, and of the build on this host."""
+
+    artifact_bytes: Prediction
+    peak_rss_bytes: Prediction
+    decode_tok_s: Prediction
+    ttft_p95_ms: Prediction
+    build_s: Prediction
+    host_ram_bytes: Prediction
+    host_disk_bytes: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One rung of the ladder, as predicted: does it fit the budget, and if not, which line says no."""
+
+    scheme: str
+    bits_per_weight: float
+    predictions: Predictions
+    fits: bool | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A resolved request for one scheme."""
+
+    target: str
+    profile: str
+    format: str
+    runtime: str
+    scheme: str
+    context: int
+    model_type: str
+    tensors: tuple[TensorPlan, ...]
+    uses_imatrix: bool
+    steps: tuple[StepPlan, ...]
+    predictions: Predictions
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tensor_bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.tensors)
+
+    @property
+    def bits_per_weight(self) -> float:
+        return 8 * self.tensor_bytes / sum(tensor.elements for tensor in self.tensors)

@@ -1,0 +1,109 @@
+"""The report object: everything that a build or a measuring session found out. `report.json` is this, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeshrink.core.measurement import HostFacts, Measurements
+from edgeshrink.core.plan import Candidate, Predictions, TensorPlan
+from edgeshrink.core.quality import Quality
+from edgeshrink.core.reading import Reading
+from edgeshrink.core.verdict import Outcome, Verdict
+
+REPORT_SCHEMA = "edgeshrink-report-1"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSummary:
+    """The source model: `digest` is the sha256 over its files' sha256, in name order."""
+
+    given: str
+    kind: str
+    model_type: str
+    digest: str
+    hub_id: str | None
+    revision: str | None
+    license: str | None
+    parameters: int
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A finished file."""
+
+    file: str
+    format: str
+    scheme: str
+    sha256: str
+    nbytes: int
+    tensor_bytes: int
+    bits_per_weight: float
+    tensors: tuple[TensorPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """What was done, with which text."""
+
+    method: str
+    imatrix: str
+    calibration_text: str
+    calibration_sha256: str
+    calibration_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One scheme that was really built while the ladder was walked, and what decided the next move."""
+
+    scheme: str
+    artifact_bytes: int
+    mean_kl: Reading
+    same_top_share: Reading
+    perplexity_ratio: Reading
+    outcome: Outcome
+    move: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step's result that this build stands on: when it was made, and how long that took.
+
+    Whether a build ran the step or found it in the store is told by `edgeshrink cache why`, so that a second
+    identical build writes the same bytes.
+    """
+
+    id: str
+    key: str
+    made_at: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole story of one build (or of one `profile`: then `source`, `compression`, `quality` are None)."""
+
+    schema: str
+    version: str
+    created_at: str
+    target: str
+    profile: str
+    profile_name: str
+    runs_on_this_host: bool
+    context: int
+    source: SourceSummary | None
+    artifact: Artifact
+    compression: Compression | None
+    candidates: tuple[Candidate, ...]
+    ladder: tuple[Rung, ...]
+    predictions: Predictions | None
+    quality: Quality | None
+    measurements: Measurements | None
+    verdict: Verdict
+    host: HostFacts
+    steps: tuple[StepRecord, ...]
+    notes: tuple[str, ...]
+    traded_away: tuple[str, ...]
+    folder: Path | None = None

@@ -1,0 +1,169 @@
+"""Predictions from a plan: bytes, peak RAM, speed, and what the build takes on this host.
+
+Decode is bound by reading the weights once per token (the roofline of Williams et al., "Roofline: an insightful
+visual performance model", CACM 2009), so its time is bytes / bandwidth plus a fixed overhead per step. Weights
+that stay in the last-level cache are read at the cache's speed: fully while they fit, not at all from twice the
+cache's size on, and in proportion between.
+"""
+
+from __future__ import annotations
+
+from edgeshrink.core.calibration import MachineCalibration
+from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.plan import Predictions, TensorPlan
+from edgeshrink.core.profile import DeviceProfile
+from edgeshrink.core.quant_types import quant_type
+from edgeshrink.core.reading import Estimate, Prediction, Unmeasured
+
+# Public figures for llama.cpp on small boards: 84-91 % of read-only STREAM, and STREAM itself reaches about 80 %
+# of a data sheet's bandwidth.
+DATASHEET_EFFICIENCY = 0.7
+# The measuring child: Python, numpy and libllama, before a model is loaded (smaps of an idle child).
+RUNTIME_RSS_BYTES = 62 << 20
+# libllama's micro-batch: activations of this many positions are alive at once in prefill.
+MICRO_BATCH = 512
+NOT_CALIBRATED = Unmeasured("this machine is not calibrated yet: run `edgeshrink doctor` or a build")
+
+
+def predict(
+    facts: ModelFacts,
+    tensors: tuple[TensorPlan, ...],
+    *,
+    file_bytes: int,
+    context: int,
+    profile: DeviceProfile,
+    calibration: MachineCalibration | None,
+    on_this_host: bool,
+    prompt_tokens: int,
+    uses_imatrix: bool,
+) -> Predictions:
+    """All predictions for one set of tensor types."""
+    on_host = calibration if on_this_host else None
+    return Predictions(
+        artifact_bytes=Estimate(float(file_bytes), "header and every tensor, to the byte"),
+        peak_rss_bytes=Estimate(
+            float(peak_rss_bytes(facts, file_bytes=file_bytes, context=context, prompt_tokens=prompt_tokens)),
+            "file + KV cache + compute buffers + runtime",
+        ),
+        decode_tok_s=_decode(facts, tensors, context, profile, on_host, on_this_host),
+        ttft_p95_ms=_ttft(facts, tensors, prompt_tokens, on_host, on_this_host),
+        build_s=_build_s(tensors, file_bytes, facts, calibration, uses_imatrix),
+        host_ram_bytes=Estimate(float(_host_ram_bytes(facts, tensors)), "the reference, in its runtime"),
+        host_disk_bytes=Estimate(
+            float(2 * file_bytes + _unquantized_bytes(tensors) + _logits_bytes(facts)),
+            "artifact twice (store and output), the reference, its logits",
+        ),
+    )
+
+
+def peak_rss_bytes(facts: ModelFacts, *, file_bytes: int, context: int, prompt_tokens: int) -> int:
+    """Resident peak of one process with the model loaded and a prompt prefilled."""
+    batch = min(MICRO_BATCH, max(prompt_tokens, 1))
+    widest = max(2 * facts.ffn_size, facts.hidden_size * 6, facts.n_heads * facts.head_dim * 3)
+    compute = 4 * (batch * widest + facts.vocab_size)
+    return file_bytes + context * facts.kv_bytes_per_token_f16 + compute + RUNTIME_RSS_BYTES
+
+
+def bytes_per_token(tensors: tuple[TensorPlan, ...]) -> int:
+    """Weight bytes that one decode step reads: all, but of an untied embedding table only one row."""
+    tied = not any(tensor.name == "output.weight" for tensor in tensors)
+    return sum(tensor.nbytes for tensor in tensors if tied or tensor.name != "token_embd.weight")
+
+
+def decode_seconds(weight_bytes: float, calibration: MachineCalibration) -> float:
+    """Seconds of one decode step on a calibrated machine."""
+    cache = max(calibration.cache_bytes, 1)
+    cached_share = min(1.0, max(0.0, 2 - weight_bytes / cache))
+    return (
+        calibration.decode_overhead_s
+        + weight_bytes * cached_share / calibration.cache_read_bytes_s
+        + weight_bytes * (1 - cached_share) / calibration.dram_read_bytes_s
+    )
+
+
+def _decode(
+    facts: ModelFacts,
+    tensors: tuple[TensorPlan, ...],
+    context: int,
+    profile: DeviceProfile,
+    calibration: MachineCalibration | None,
+    on_this_host: bool,
+) -> Prediction:
+    moved = bytes_per_token(tensors) + facts.kv_bytes_per_token_f16 * min(context, 512) / 2
+    if calibration is not None:
+        return Estimate(1 / decode_seconds(moved, calibration), "roofline with a cache term, this machine's calibration")
+    if on_this_host:
+        return NOT_CALIBRATED
+    bandwidth = profile.facts.memory_bandwidth_bytes_s
+    if bandwidth is None:
+        return Unmeasured(f"the profile {profile.id} states no memory bandwidth")
+    return Estimate(
+        DATASHEET_EFFICIENCY * bandwidth.value / moved, f"roofline at {DATASHEET_EFFICIENCY:.0%} of the data sheet"
+    )
+
+
+def _ttft(
+    facts: ModelFacts,
+    tensors: tuple[TensorPlan, ...],
+    prompt_tokens: int,
+    calibration: MachineCalibration | None,
+    on_this_host: bool,
+) -> Prediction:
+    if calibration is None:
+        return NOT_CALIBRATED if on_this_host else Unmeasured("prefill speed of this device is not known")
+    weights = sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1 and tensor.name != "token_embd.weight")
+    attention = 2 * facts.n_layers * facts.n_heads * facts.head_dim * prompt_tokens
+    flop = prompt_tokens * (2 * weights + attention)
+    seconds = flop / calibration.prefill_flop_s + decode_seconds(bytes_per_token(tensors), calibration)
+    return Estimate(1000 * seconds, "multiply-adds at the calibrated prefill speed")
+
+
+# Cost of one weight relative to Q4_K, from timing ggml_quantize_chunk on this kind of machine (tools/bench/convert.py).
+_RELATIVE_COST = {"F32": 0.01, "F16": 0.02, "BF16": 0.01, "Q8_0": 0.1, "IQ4_NL": 3.0, "IQ4_XS": 3.0}
+
+
+def _build_s(
+    tensors: tuple[TensorPlan, ...],
+    file_bytes: int,
+    facts: ModelFacts,
+    calibration: MachineCalibration | None,
+    uses_imatrix: bool,
+) -> Prediction:
+    if calibration is None:
+        return NOT_CALIBRATED
+    quantize = sum(tensor.elements * _RELATIVE_COST.get(tensor.type, 1.0) for tensor in tensors)
+    written = file_bytes * 2 + _unquantized_bytes(tensors) + _logits_bytes(facts)
+    # Evaluation reads the same tokens through reference and candidate; the importance matrix reads its own once.
+    forward = 2 * sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1)
+    tokens = 2 * evaluation_tokens(facts.vocab_size) + (CALIBRATION_TOKENS if uses_imatrix else 0)
+    measuring = 30.0
+    seconds = (
+        quantize / calibration.quantize_weights_s
+        + written / calibration.disk_write_bytes_s
+        + forward * tokens / calibration.prefill_flop_s
+        + measuring
+    )
+    return Estimate(seconds, "quantizing, writing, evaluating and 30 s of measuring")
+
+
+CALIBRATION_TOKENS = 16384
+EVALUATION_TOKENS = 8192
+LOGITS_FILE_BYTES_MAX = 512 << 20
+
+
+def evaluation_tokens(vocab_size: int) -> int:
+    """How many positions are compared: the reference's float32 log-probabilities stay within 512 MiB on disk."""
+    return max(256, min(EVALUATION_TOKENS, LOGITS_FILE_BYTES_MAX // (4 * vocab_size)))
+
+
+def _logits_bytes(facts: ModelFacts) -> int:
+    return 4 * facts.vocab_size * evaluation_tokens(facts.vocab_size)
+
+
+def _unquantized_bytes(tensors: tuple[TensorPlan, ...]) -> int:
+    return sum(tensor.elements * (2 if quant_type(tensor.type).is_quantized else 4) for tensor in tensors)
+
+
+def _host_ram_bytes(facts: ModelFacts, tensors: tuple[TensorPlan, ...]) -> int:
+    reference = peak_rss_bytes(facts, file_bytes=_unquantized_bytes(tensors), context=512, prompt_tokens=512)
+    return reference + 4 * 512 * facts.vocab_size

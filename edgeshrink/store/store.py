@@ -1,0 +1,234 @@
+"""The store on disk.
+
+    <root>/steps/<key>/result/...   what the step wrote
+    <root>/steps/<key>/step.json    what the key was made of, digests of the result, when and how long
+    <root>/work/<key>.<random>/     being written; renamed into steps/ when whole
+    <root>/locks/<key>.lock         one writer per key; a second build waits and takes the result
+    <root>/notes/*.json             small facts
+    <root>/runs/*.jsonl             what each run decided, for `edgeshrink cache why`
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from edgeshrink.core.events import Listener, silent
+from edgeshrink.core.step import Step
+from edgeshrink.errors import Error, NoSpace, UsageError
+from edgeshrink.store.digests import file_sha256
+from edgeshrink.store.keys import canonical_json, differences, key_of, step_parts
+from edgeshrink.store.notes import Notes
+
+
+def store_root() -> Path:
+    """EDGESHRINK_CACHE, else the user's cache folder."""
+    given = os.environ.get("EDGESHRINK_CACHE")
+    return Path(given).expanduser().absolute() if given else user_cache_path("edgeshrink", appauthor=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A whole result: `digests` maps each file's name, relative to `folder`, to its sha256."""
+
+    key: str
+    step: str
+    folder: Path
+    digests: Mapping[str, str] = field(repr=False)
+    made_at: str
+    seconds: float
+    nbytes: int
+
+    def file(self, name: str) -> Path:
+        return self.folder / name
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the store did for one step, and why."""
+
+    step: str
+    key: str
+    reused: bool
+    why: str
+
+
+class Store:
+    """Results by key. Safe for several builds at once; every public method may be called again after a crash."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root if root is not None else store_root()
+        for name in ("steps", "work", "locks", "notes", "runs"):
+            try:
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"cannot write to the store {self.root}: {error.strerror}",
+                    hint="point EDGESHRINK_CACHE at a folder that you can write to",
+                ) from error
+        self.notes = Notes(self.root / "notes")
+        self.decisions: list[Decision] = []
+        self._run = self.root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
+
+    def find(self, key: str) -> Stored | None:
+        """The whole result of that key. One whose files are gone or have another size counts as absent."""
+        folder = self.root / "steps" / key
+        try:
+            meta = json.loads((folder / "step.json").read_text(encoding="utf-8"))
+            sizes = {name: (folder / "result" / name).stat().st_size for name in meta["files"]}
+        except (OSError, ValueError, KeyError):
+            return None
+        if any(sizes[name] != entry["bytes"] for name, entry in meta["files"].items()):
+            return None
+        return Stored(
+            key=key,
+            step=meta["parts"]["step"],
+            folder=folder / "result",
+            digests={name: entry["sha256"] for name, entry in meta["files"].items()},
+            made_at=meta["made_at"],
+            seconds=meta["seconds"],
+            nbytes=sum(sizes.values()),
+        )
+
+    def run(self, step: Step, listener: Listener = silent, *, again: bool = False) -> Stored:
+        """The result of `step`: from the store, or made now. `again` makes it anew and replaces the stored one."""
+        parts = step_parts(step)
+        key = key_of(parts)
+        if not again and (found := self.find(key)):
+            self._decide(Decision(step.id, key, True, "same inputs, parameters and tools as before"))
+            return found
+        step.requires()
+        with FileLock(self.root / "locks" / f"{key}.lock"):
+            if not again and (found := self.find(key)):
+                self._decide(Decision(step.id, key, True, "another build made it while this one waited"))
+                return found
+            why = "asked for anew" if again else self._why_missing(parts)
+            self._decide(Decision(step.id, key, False, why))
+            return self._make(step, parts, key, listener)
+
+    def _make(self, step: Step, parts: Mapping[str, Any], key: str, listener: Listener) -> Stored:
+        with self._workdir(key) as work:
+            result = work / "result"
+            result.mkdir()
+            started = time.perf_counter()
+            step.call(result, listener)
+            step.ensures(result)
+            seconds = time.perf_counter() - started
+            files = {
+                path.relative_to(result).as_posix(): {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+                for path in sorted(result.rglob("*"))
+                if path.is_file()
+            }
+            meta = {
+                "parts": parts,
+                "files": files,
+                "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "seconds": round(seconds, 3),
+            }
+            (work / "step.json").write_text(canonical_json(meta) + "\n", encoding="utf-8")
+            final = self.root / "steps" / key
+            if final.exists():
+                shutil.rmtree(final)
+            work.rename(final)
+        stored = self.find(key)
+        if stored is None:
+            raise Error(f"the store lost the result of {step.id} at {final}", hint="run again; look at the disk")
+        return stored
+
+    @contextmanager
+    def _workdir(self, key: str) -> Iterator[Path]:
+        work = Path(tempfile.mkdtemp(dir=self.root / "work", prefix=f"{key[:16]}."))
+        try:
+            yield work
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoSpace(
+                    f"the disk of the store {self.root} is full",
+                    hint="free some space (`edgeshrink cache gc`), or move the store with EDGESHRINK_CACHE",
+                ) from error
+            raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _why_missing(self, parts: Mapping[str, Any]) -> str:
+        """The nearest stored result of the same step, and in what it differs."""
+        nearest: list[str] | None = None
+        for meta in self._metas():
+            if meta["parts"].get("step") != parts["step"]:
+                continue
+            changed = list(differences(meta["parts"], parts))
+            if not changed:
+                return "its stored files are gone or damaged"
+            if nearest is None or len(changed) < len(nearest):
+                nearest = changed
+        if nearest is None:
+            return "never made before"
+        shown = "; ".join(nearest[:3])
+        return shown if len(nearest) <= 3 else f"{shown}; and {len(nearest) - 3} more"
+
+    def _metas(self) -> Iterator[dict[str, Any]]:
+        for path in sorted((self.root / "steps").glob("*/step.json")):
+            try:
+                yield json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+
+    def _decide(self, decision: Decision) -> None:
+        self.decisions.append(decision)
+        line = {"step": decision.step, "key": decision.key, "reused": decision.reused, "why": decision.why}
+        with self._run.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def entries(self) -> tuple[Stored, ...]:
+        """All whole results, oldest first."""
+        keys = (path.name for path in (self.root / "steps").iterdir())
+        found = [stored for key in keys if (stored := self.find(key))]
+        return tuple(sorted(found, key=lambda stored: (stored.made_at, stored.key)))
+
+    def last_run(self) -> tuple[Decision, ...]:
+        """What the newest run that used the store decided, this one left out."""
+        runs = sorted(path for path in (self.root / "runs").glob("*.jsonl") if path != self._run)
+        if not runs:
+            return ()
+        lines = runs[-1].read_text(encoding="utf-8").splitlines()
+        return tuple(Decision(**json.loads(line)) for line in lines if line.endswith("}"))
+
+    def collect_garbage(self, *, keep_days: float, dry_run: bool = False) -> tuple[int, int]:
+        """Remove results not made in the last `keep_days`, and what dead builds left; (entries, bytes) removed."""
+        removed, freed = 0, 0
+        oldest = datetime.now(UTC).timestamp() - keep_days * 86400
+        for stored in self.entries():
+            if datetime.fromisoformat(stored.made_at).timestamp() > oldest:
+                continue
+            lock = FileLock(self.root / "locks" / f"{stored.key}.lock", timeout=0)
+            try:
+                with lock:
+                    if not dry_run:
+                        shutil.rmtree(stored.folder.parent)
+            except TimeoutError:
+                continue
+            removed, freed = removed + 1, freed + stored.nbytes
+        for path in (self.root / "work").iterdir():
+            # A live build touches its work folder all the time; a day of silence means that it was killed.
+            if path.stat().st_mtime < time.time() - min(keep_days, 1) * 86400:
+                freed += sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+                removed += 1
+                if not dry_run:
+                    shutil.rmtree(path, ignore_errors=True)
+        runs = sorted((self.root / "runs").glob("*.jsonl"))
+        for path in () if dry_run else runs[:-20]:
+            path.unlink(missing_ok=True)
+        return removed, freed

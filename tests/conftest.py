@@ -1,0 +1,43 @@
+"""Fixtures that every room may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return _REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real models, tokenizers and text nobody here wrote: EDGESHRINK_SHARED_DATA, or ../shared/data."""
+    folder = Path(os.environ.get("EDGESHRINK_SHARED_DATA", _REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "MANIFEST.md").is_file():
+        pytest.skip(f"no shared test data at {folder} (set EDGESHRINK_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stories(shared_data: Path) -> Path:
+    """A real trained Llama of 260K parameters, as a Hugging Face folder."""
+    return shared_data / "lm" / "stories260K"
+
+
+@pytest.fixture(scope="session")
+def demo_model() -> Path:
+    """The trained model that ships with the package."""
+    folder = _REPOSITORY / "edgeshrink" / "_demo"
+    return folder if (folder / "config.json").is_file() else Path("/work/tmp/demo_snapshot")
+
+
+@pytest.fixture(autouse=True)
+def private_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's own store."""
+    monkeypatch.setenv("EDGESHRINK_CACHE", str(tmp_path_factory.getbasetemp() / "store"))
