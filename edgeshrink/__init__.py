@@ -1,1 +1,53 @@
+"""edgeshrink takes a model to a device. The verbs of the command line, as typed functions.
+
+>>> import edgeshrink
+>>> report = edgeshrink.build("path/to/model", target="laptop-cpu", scheme="Q4_K_M")
+>>> report.verdict.outcome
+'PASS'
+
+A verb's arguments are the fields of `edgeshrink.core.request.Request`. Importing this package costs nothing: a verb
+loads what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgeshrink.core.events import Listener
+    from edgeshrink.core.report import Report
+    from edgeshrink.engine.planner import Outlook
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "build", "plan", "profile"]
+
+
+def plan(model: str | None = None, **arguments: Any) -> Outlook:
+    """What fits, before any work: every candidate with its predictions. Raises edgeshrink.errors.Error."""
+    from edgeshrink.core.request import Request
+    from edgeshrink.engine.planner import outlook
+
+    return outlook(Request(model=model, **arguments))
+
+
+def build(model: str | None = None, *, listener: Listener | None = None, **arguments: Any) -> Report:
+    """Build, prove, measure and judge `model` (None: the demo), and write its folder (`out`).
+
+    Returns the report; a failed budget line is `report.verdict.outcome == "FAIL"`, not an exception. Raises
+    edgeshrink.errors.Error where the build could not be done.
+    """
+    from edgeshrink.core.events import silent
+    from edgeshrink.core.request import Request
+    from edgeshrink.engine.build import build as run
+
+    return run(Request(model=model, **arguments), listener=listener or silent)
+
+
+def profile(artifact: str | Path, *, listener: Listener | None = None, **arguments: Any) -> Report:
+    """Measure a GGUF (or a folder of ours) on this machine and judge it. Raises edgeshrink.errors.Error."""
+    from edgeshrink.core.events import silent
+    from edgeshrink.core.request import Request
+    from edgeshrink.engine.profile import profile as run
+
+    return run(artifact, Request(**arguments), listener=listener or silent)

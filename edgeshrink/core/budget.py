@@ -11,7 +11,12 @@ Bytes = Annotated[
     ByteSize,
     Field(gt=0),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^\d*\.?\d+ ?([kMGT]i?)?B$"}]}
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\d*\.?\d+ ?([kMGT]i?)?B$"},
+            ]
+        }
     ),
 ]
 

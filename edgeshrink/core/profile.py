@@ -49,7 +49,7 @@ class DeviceFacts(BaseModel):
 
     cpu: TextFact = Field(description="processor as its maker calls it")
     hardware_model: NamesFact | None = Field(
-        None, description="how the device names itself to software (a beginning is enough); without it no host is this device"
+        None, description="how the device names itself to software, * for anything; without it no host is this device"
     )
     cores: CountFact = Field(description="cores, of all kinds together")
     performance_cores: CountFact | None = Field(None, description="cores of the fast kind, where there are two kinds")

@@ -22,8 +22,9 @@ def judge(
 ) -> Verdict:
     """Judge one artifact. `measurements` Unmeasured: the figures of another device are not this host's to give."""
     lines = (
-        *_quality_lines(budget, quality),
-        *_device_lines(budget, artifact_bytes, measurements, predictions),
+        check_line(quality),
+        *distance_lines(budget, quality),
+        *device_lines(budget, artifact_bytes, measurements, predictions),
     )
     return Verdict(overall(tuple(line.outcome for line in lines)), lines)
 
@@ -35,33 +36,40 @@ def overall(outcomes: tuple[Outcome, ...]) -> Outcome:
     return "PASS" if outcomes and "UNKNOWN" not in outcomes else "UNKNOWN"
 
 
-def _quality_lines(budget: Budget, quality: Quality | Unmeasured) -> Iterator[VerdictLine]:
+def check_line(quality: Quality | Unmeasured) -> VerdictLine:
+    """The finished file must be its source: one failed check fails the build, whatever the budget says."""
+    if isinstance(quality, Unmeasured):
+        return _line("same as the source", "failed checks", 0, quality, None)
+    failed = quality.failed_checks
+    how = f"{sum(check.outcome == 'ok' for check in quality.checks)} checks on the finished file held"
+    if failed:
+        how = "; ".join(f"{check.name}: {check.detail}" for check in failed)
+    return _line("same as the source", "failed checks", 0, Measured(float(len(failed)), how=how), None)
+
+
+def distance_lines(budget: Budget, quality: Quality | Unmeasured) -> tuple[VerdictLine, ...]:
+    """The quality floor: what more bits per weight can mend."""
     floor = budget.quality
 
     def reading(name: str) -> Reading:
-        return quality if isinstance(quality, Unmeasured) else getattr(quality, name)  # type: ignore[no-any-return]
+        return quality if isinstance(quality, Unmeasured) else getattr(quality, name)
 
-    if isinstance(quality, Unmeasured):
-        yield _line("same as the source", "failed checks", 0, quality, None)
-    else:
-        failed = quality.failed_checks
-        how = f"{sum(check.outcome == 'ok' for check in quality.checks)} checks on the finished file held"
-        if failed:
-            how = "; ".join(f"{check.name}: {check.detail}" for check in failed)
-        yield _line("same as the source", "failed checks", 0, Measured(float(len(failed)), how=how), None)
+    lines = []
     if floor.mean_kl_max is not None:
-        yield _line("mean KL to the reference", "nats", floor.mean_kl_max, reading("mean_kl"), None)
+        lines.append(_line("mean KL to the reference", "nats", floor.mean_kl_max, reading("mean_kl"), None))
     if floor.same_top_share_min is not None:
-        yield _line(
-            "same top token", "share", floor.same_top_share_min, reading("same_top_share"), None, at_least=True
-        )
+        share = reading("same_top_share")
+        lines.append(_line("same top token", "share", floor.same_top_share_min, share, None, at_least=True))
     if floor.perplexity_ratio_max is not None:
-        yield _line("perplexity ratio", "x", floor.perplexity_ratio_max, reading("perplexity_ratio"), None)
+        lines.append(_line("perplexity ratio", "x", floor.perplexity_ratio_max, reading("perplexity_ratio"), None))
+    return tuple(lines)
 
 
-def _device_lines(
+def device_lines(
     budget: Budget, artifact_bytes: int, measurements: Measurements | Unmeasured, predictions: Predictions | None
 ) -> Iterator[VerdictLine]:
+    """Size, memory, speed and energy: size is the file's own, the rest is the device's to give."""
+
     def predicted(name: str) -> Prediction | None:
         return None if predictions is None else getattr(predictions, name)
 

@@ -18,6 +18,8 @@ from edgeshrink.core.reading import Estimate, Prediction, Unmeasured
 # Public figures for llama.cpp on small boards: 84-91 % of read-only STREAM, and STREAM itself reaches about 80 %
 # of a data sheet's bandwidth.
 DATASHEET_EFFICIENCY = 0.7
+# What a decode step costs beside reading weights, per layer: about ten graph nodes to start and to join threads on.
+LAYER_OVERHEAD_S = 30e-6
 # The measuring child: Python, numpy and libllama, before a model is loaded (smaps of an idle child).
 RUNTIME_RSS_BYTES = 62 << 20
 # libllama's micro-batch: activations of this many positions are alive at once in prefill.
@@ -97,9 +99,8 @@ def _decode(
     bandwidth = profile.facts.memory_bandwidth_bytes_s
     if bandwidth is None:
         return Unmeasured(f"the profile {profile.id} states no memory bandwidth")
-    return Estimate(
-        DATASHEET_EFFICIENCY * bandwidth.value / moved, f"roofline at {DATASHEET_EFFICIENCY:.0%} of the data sheet"
-    )
+    seconds = moved / (DATASHEET_EFFICIENCY * bandwidth.value) + facts.n_layers * LAYER_OVERHEAD_S
+    return Estimate(1 / seconds, f"roofline at {DATASHEET_EFFICIENCY:.0%} of the data sheet's bandwidth")
 
 
 def _ttft(

@@ -16,7 +16,8 @@ from edgeshrink.core.target import Target, TargetFormat
 from edgeshrink.errors import PlanError
 from edgeshrink.planning.estimate import predict
 from edgeshrink.planning.gguf_size import gguf_file_bytes
-from edgeshrink.planning.presets import preset_types, scheme
+from edgeshrink.planning.presets import preset_types
+from edgeshrink.planning.schemes import scheme
 
 # Below this many bits per weight the importance matrix is on by default.
 IMATRIX_BELOW_BITS = 5.0
@@ -88,22 +89,28 @@ def candidates(situation: Situation) -> tuple[Candidate, ...]:
 
 
 def predicted_fit(budget: Budget, predictions: Predictions) -> tuple[bool | None, str]:
-    """True if every predicted line is inside the budget, False with the first that is not, None if one is unknown."""
+    """False with the first line that is over the budget; else True, and which lines could not be predicted.
+
+    None where not even size and memory are limited and predicted: then nothing is known of the fit.
+    """
     limits = (
         ("file", predictions.artifact_bytes, budget.artifact_bytes_max, True),
         ("peak RAM", predictions.peak_rss_bytes, budget.peak_rss_bytes_max, True),
         ("decode speed", predictions.decode_tok_s, budget.decode_tok_s_min, False),
         ("TTFT", predictions.ttft_p95_ms, budget.ttft_p95_ms_max, True),
     )
-    unknown = ""
+    known, unknown = 0, []
     for name, prediction, limit, at_most in limits:
         if limit is None:
             continue
         if not isinstance(prediction, Estimate):
-            unknown = unknown or f"{name} unknown: {prediction.reason}"
-        elif prediction.value > limit if at_most else prediction.value < limit:
+            unknown.append(name)
+            continue
+        known += 1
+        if prediction.value > limit if at_most else prediction.value < limit:
             return False, f"{name} {'over' if at_most else 'under'} the budget"
-    return (None, unknown) if unknown else (True, "inside the budget")
+    rest = f"; not predicted: {', '.join(unknown)}" if unknown else ""
+    return (True, f"inside the budget{rest}") if known else (None, f"nothing to go by{rest}")
 
 
 def plan_for(situation: Situation, scheme_name: str) -> Plan:

@@ -1,0 +1,52 @@
+"""`edgeshrink build MODEL`: take a model to a measured, judged file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeshrink.commands.options import (
+    asker,
+    json_option,
+    model_options,
+    request_of,
+    show,
+    strict_option,
+    target_options,
+    yes_option,
+)
+
+
+@click.command("build")
+@click.argument("model", required=False)
+@target_options
+@model_options
+@click.option("--gpu-layers", type=click.IntRange(min=0), default=0, show_default=True, help="Layers to offload.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads to run with; all physical cores when left out.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the result goes.")
+@click.option("--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists.")
+@strict_option
+@json_option
+@yes_option
+def command(model: str | None, strict: bool, as_json: bool, yes: bool, **arguments: Any) -> int:
+    """Quantize MODEL for a target, prove it against its source, measure it here and judge it by the budget.
+
+    MODEL is a Hugging Face folder, a hub id or an unquantized GGUF; without one, the demo model that ships with
+    edgeshrink. Exit codes: 0 every line passes or is unknown, 1 a line failed, 2 an error.
+    """
+    from edgeshrink.engine.build import build
+    from edgeshrink.report.progress import ProgressBars
+
+    with ProgressBars(quiet=as_json) as listener:
+        report = build(request_of(model, arguments), listener=listener, confirm=asker(yes))
+    if as_json:
+        from edgeshrink.report.json import report_to_json
+
+        click.echo(report_to_json(report).rstrip("\n"))
+    else:
+        from edgeshrink.report.terminal import render_report
+
+        show(render_report(report))
+    return report.verdict.exit_code(strict=strict)

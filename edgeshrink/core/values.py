@@ -1,0 +1,21 @@
+"""Values to JSON text and back: one file holds one value, and reads back as it was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+V = TypeVar("V")
+
+
+def to_json(value: Any) -> str:
+    """Indented JSON of a frozen dataclass; equal values give equal text."""
+    return TypeAdapter(type(value)).dump_json(value, indent=1).decode() + "\n"
+
+
+def from_json(kind: type[V], path: Path) -> V:
+    """The value of type `kind` in the file `path`, as `to_json` wrote it."""
+    value: V = TypeAdapter(kind).validate_json(path.read_bytes())
+    return value

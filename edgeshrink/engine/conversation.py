@@ -1,0 +1,79 @@
+"""The verb `run`: one prompt, one answer, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from edgeshrink.catalog.gguf_header import read_gguf_header
+from edgeshrink.engine.artifacts import find_artifact, trained_context
+from edgeshrink.errors import UsageError
+from edgeshrink.runtimes.chat import render_chat
+from edgeshrink.runtimes.generate import generate, stream_text
+from edgeshrink.runtimes.interface import Session
+from edgeshrink.runtimes.registry import runtime
+
+# A context as long as some models claim would take all memory for one answer.
+DEFAULT_CONTEXT_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What to run and how. `raw` leaves the chat template out."""
+
+    artifact: Path
+    system: str | None = None
+    raw: bool = False
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 0.95
+    seed: int = 0
+    context: int | None = None
+    threads: int | None = None
+    gpu_layers: int = 0
+
+
+def say(conversation: Conversation, prompt: str) -> Iterator[str]:
+    """The answer to `prompt`, in pieces of text as they are decoded."""
+    path = find_artifact(conversation.artifact)
+    engine = runtime("llama_cpp")
+    context = conversation.context or min(trained_context(read_gguf_header(path)), DEFAULT_CONTEXT_MAX)
+    threads = conversation.threads or psutil.cpu_count(logical=False) or 1
+    with engine.load(
+        path, context=context, threads=threads, gpu_layers=conversation.gpu_layers, all_logits=False
+    ) as session:
+        ids = _prompt_ids(session, conversation, prompt)
+        if len(ids) >= context:
+            raise UsageError(f"the prompt has {len(ids)} tokens and the context is {context}", hint="raise --context")
+        tokens = generate(
+            session,
+            ids,
+            max_tokens=conversation.max_tokens,
+            stop_ids=session.stop_ids,
+            temperature=conversation.temperature,
+            top_p=conversation.top_p,
+            seed=conversation.seed,
+        )
+        yield from stream_text(session, tokens)
+
+
+def _prompt_ids(session: Session, conversation: Conversation, prompt: str) -> list[int]:
+    if conversation.raw or not session.chat_template:
+        text = f"{conversation.system}\n{prompt}" if conversation.system else prompt
+        return session.tokenize(text, add_special=True, parse_special=False)
+    messages = [{"role": "user", "content": prompt}]
+    if conversation.system:
+        messages.insert(0, {"role": "system", "content": conversation.system})
+    bos, eos = _piece(session, session.bos_id), _piece(session, session.eos_id)
+    text = render_chat(session.chat_template, messages, bos_token=bos, eos_token=eos)
+    # A template that writes BOS itself must not get a second one.
+    has_bos = bool(bos) and text.startswith(bos)
+    return session.tokenize(text, add_special=not has_bos, parse_special=True)
+
+
+def _piece(session: Session, token: int | None) -> str:
+    return "" if token is None else session.detokenize([token]).decode("utf-8", "replace")
+

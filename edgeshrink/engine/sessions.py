@@ -1,0 +1,33 @@
+"""Which measuring session a budget asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeshrink.core.budget import Budget
+from edgeshrink.core.request import Request
+from edgeshrink.devices.local import host_facts
+from edgeshrink.engine.steps.measuring import Measure
+from edgeshrink.runtimes.registry import runtime
+
+# Beside the budget's own prompt length: a short question, and lengths that show how prefill grows.
+_PROMPT_TOKENS = (32, 128, 512)
+
+
+def session_step(
+    request: Request, artifact: Path, sha256: str, context: int, budget: Budget, power_sources: tuple[str, ...]
+) -> Measure:
+    """The step that measures `artifact` as `budget` wants it judged."""
+    # The budget's length comes first: a session gives its own samples to the length that is judged.
+    lengths = dict.fromkeys((budget.ttft_prompt_tokens, *_PROMPT_TOKENS))
+    return Measure(
+        artifact=artifact,
+        artifact_sha256=sha256,
+        context=context,
+        threads=request.threads,
+        gpu_layers=request.gpu_layers,
+        prompt_tokens=tuple(lengths),
+        power_sources=power_sources,
+        runtime_build=runtime("llama_cpp").build_id(),
+        host_id=host_facts().id,
+    )

@@ -1,0 +1,51 @@
+"""From a request to a Situation: the target, the device profile and the header, looked up."""
+
+from __future__ import annotations
+
+from edgeshrink.catalog.targets import load_target
+from edgeshrink.core.calibration import MachineCalibration
+from edgeshrink.core.gguf_metadata import KeyValue
+from edgeshrink.core.profile import DeviceProfile
+from edgeshrink.core.request import Request
+from edgeshrink.core.target import Target
+from edgeshrink.devices.local import host_is, profile_for
+from edgeshrink.engine.opened import OpenModel
+from edgeshrink.planning.gguf_metadata import model_metadata
+from edgeshrink.planning.resolve import Situation
+from edgeshrink.planning.schemes import SCHEMES
+
+
+def find_device(request: Request, calibration: MachineCalibration | None) -> tuple[Target, DeviceProfile, bool]:
+    """The target, the device profile, and whether this host is that device."""
+    target = load_target(request.target)
+    profile = profile_for(request.profile or target.default_profile, calibration)
+    return target, profile, host_is(profile).is_host
+
+
+def find_situation(
+    request: Request, model: OpenModel, calibration: MachineCalibration | None, *, pre: str | None = None
+) -> Situation:
+    """`pre` is the proven pre-tokenizer; without one, the structure's most likely stands in (for `plan`)."""
+    target, profile, on_this_host = find_device(request, calibration)
+    return Situation(
+        request=request,
+        facts=model.facts,
+        target=target,
+        profile=profile,
+        layout=model.layout,
+        header=gguf_header(model, scheme="F16", pre=pre),
+        calibration=calibration,
+        on_this_host=on_this_host,
+    )
+
+
+def gguf_header(model: OpenModel, *, scheme: str, pre: str | None) -> tuple[KeyValue, ...]:
+    """All metadata of the file to be written. Its length does not depend on the scheme."""
+    from edgeshrink.export.gguf.vocabulary import vocabulary_metadata
+
+    metadata = model_metadata(model.facts, name=model.name, file_type=SCHEMES[scheme].file_type)
+    vocabulary = model.vocabulary
+    if vocabulary is None:
+        return metadata
+    name = pre or next(iter(vocabulary.pre_candidates), "default")
+    return (*metadata, *vocabulary_metadata(vocabulary, name))

@@ -1,0 +1,64 @@
+"""Parts of the report that are told from values: the source, the artifact, what was traded away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeshrink.core.plan import Plan
+from edgeshrink.core.quality import Quality
+from edgeshrink.core.quant_types import quant_type
+from edgeshrink.core.reading import Measured
+from edgeshrink.core.report import Artifact, SourceSummary, StepRecord
+from edgeshrink.engine.opened import OpenModel
+from edgeshrink.store import Stored
+
+
+def step_record(stored: Stored) -> StepRecord:
+    return StepRecord(stored.step, stored.key, stored.made_at, stored.seconds)
+
+
+def source_summary(model: OpenModel, digest: str) -> SourceSummary:
+    source = model.facts.source
+    return SourceSummary(
+        given=source.hub_id or Path(source.given).name,
+        kind=source.kind,
+        model_type=model.facts.model_type,
+        digest=digest,
+        hub_id=source.hub_id,
+        revision=source.revision,
+        license=source.license,
+        parameters=model.parameters,
+        dtype=model.facts.dtype,
+    )
+
+
+def artifact_summary(file: str, sha256: str, nbytes: int, plan: Plan) -> Artifact:
+    return Artifact(
+        file=file,
+        format=plan.format,
+        scheme=plan.scheme,
+        sha256=sha256,
+        nbytes=nbytes,
+        tensor_bytes=plan.tensor_bytes,
+        bits_per_weight=plan.bits_per_weight,
+        tensors=plan.tensors,
+    )
+
+
+def traded_away(model: OpenModel, plan: Plan, quality: Quality) -> Iterator[str]:
+    """What the smaller file costs, in sentences of measured figures only."""
+    source_bits = 8 * quant_type(model.facts.dtype).block_bytes
+    yield (
+        f"{source_bits} bits per weight became {plan.bits_per_weight:.2f}: "
+        f"the tensors take {plan.tensor_bytes * 8 / (source_bits * model.parameters):.0%} of their bytes"
+    )
+    if isinstance(quality.same_top_share, Measured):
+        yield f"{1 - quality.same_top_share.value:.1%} of next tokens changed, over {quality.tokens} positions"
+    if isinstance(quality.perplexity_ratio, Measured):
+        yield f"perplexity on the evaluation text changed by {quality.perplexity_ratio.value - 1:+.2%}"
+    fallbacks = [tensor for tensor in plan.tensors if tensor.why.startswith(("fallback", "F16: rows"))]
+    if fallbacks:
+        yield (
+            f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}"
+        )

@@ -1,0 +1,164 @@
+"""The steps of one build, bound to its request and its store. Asking for a result runs what is missing, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from edgeshrink.compress.calibration import CalibrationText, calibration_text
+from edgeshrink.compress.imatrix import check_importance, read_importance
+from edgeshrink.core.calibration import MachineCalibration
+from edgeshrink.core.events import Listener
+from edgeshrink.core.measurement import Measurements
+from edgeshrink.core.plan import Plan
+from edgeshrink.core.quality import Quality
+from edgeshrink.core.reading import Unmeasured
+from edgeshrink.core.report import Compression
+from edgeshrink.core.request import Request
+from edgeshrink.core.step import Step
+from edgeshrink.core.tokenizer import Vocabulary
+from edgeshrink.engine.opened import OpenModel, require_buildable, source_digest, tokenizer_digest
+from edgeshrink.engine.sessions import session_step
+from edgeshrink.engine.situation import find_situation, gguf_header
+from edgeshrink.engine.steps import evaluation, export, importance, measuring, pretokenizer, reference
+from edgeshrink.planning.resolve import Situation, plan_for
+from edgeshrink.runtimes.registry import runtime
+from edgeshrink.store import Store, Stored
+from edgeshrink.store.digests import remembered_sha256
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file and its sha256."""
+
+    path: Path
+    sha256: str
+
+    @classmethod
+    def of(cls, stored: Stored, name: str) -> File:
+        return cls(stored.file(name), stored.digests[name])
+
+
+@dataclass
+class Workshop:
+    """Not frozen: it remembers the results that the report will name."""
+
+    request: Request
+    model: OpenModel
+    store: Store
+    listener: Listener
+    threads: int
+    used: list[Stored] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return require_buildable(self.model)
+
+    @cached_property
+    def source_sha256(self) -> str:
+        return source_digest(self.model, self.store, self.listener)
+
+    @cached_property
+    def runtime_build(self) -> str:
+        return runtime("llama_cpp").build_id()
+
+    @cached_property
+    def pre(self) -> str | None:
+        """The proven pre-tokenizer; None where the tokenizer has none, or comes with the GGUF."""
+        if self.vocabulary.kind == "spm" or self.model.facts.source.kind == "gguf":
+            return None
+        step = pretokenizer.ProvePretokenizer(
+            self.model.facts, self.vocabulary, tokenizer_digest(self.model, self.store), self.runtime_build
+        )
+        return pretokenizer.read_proof(self._run(step).folder).pre
+
+    @cached_property
+    def calibration_text(self) -> CalibrationText:
+        return calibration_text(self.request.calibration)
+
+    @cached_property
+    def given_importance(self) -> Path | None:
+        """The matrix that was given as a file."""
+        return None if self.request.imatrix in ("default", "auto", "none") else Path(self.request.imatrix)
+
+    def check_before_work(self) -> None:
+        """Refuse in the first second what would fail in a later step."""
+        require_buildable(self.model)
+        if self.given_importance is not None:
+            self.notes.extend(check_importance(read_importance(self.given_importance), self.model.layout))
+        elif self.request.imatrix != "none":
+            _ = self.calibration_text
+
+    def situation(self, calibration: MachineCalibration | None) -> Situation:
+        return find_situation(self.request, self.model, calibration, pre=self.pre)
+
+    def artifact(self, plan: Plan) -> File:
+        """The GGUF of `plan`."""
+        matrix = self.importance_file if plan.uses_imatrix else None
+        step = export.ExportGguf(
+            facts=self.model.facts,
+            source_sha256=self.source_sha256,
+            plan=plan,
+            header=gguf_header(self.model, scheme=plan.scheme, pre=self.pre),
+            importance=None if matrix is None else (matrix.path, matrix.sha256),
+            threads=self.threads,
+        )
+        return File.of(self._run(step), export.FILE)
+
+    @cached_property
+    def reference_file(self) -> File:
+        """The unquantized model as its runtime takes it: the source's own type, no override."""
+        facts = self.model.facts
+        if facts.source.kind == "gguf":
+            return File(facts.source.path, remembered_sha256(facts.source.path, self.store.notes, self.listener))
+        request = replace(self.request, scheme=facts.dtype, tensor_types=(), imatrix="none", target="laptop-cpu")
+        return self.artifact(plan_for(find_situation(request, self.model, None, pre=self.pre), facts.dtype))
+
+    @cached_property
+    def importance_file(self) -> File:
+        """The importance matrix: the file that was given, or one collected on the calibration text."""
+        if self.given_importance is not None:
+            return File(self.given_importance, remembered_sha256(self.given_importance, self.store.notes))
+        step = importance.CollectImportance(
+            reference=self.reference_file.path,
+            reference_sha256=self.reference_file.sha256,
+            text=self.calibration_text,
+            context=min(importance.CONTEXT, self.model.facts.context_length),
+            threads=self.threads,
+            runtime_build=self.runtime_build,
+        )
+        return File.of(self._run(step), importance.FILE)
+
+    def compression(self, plan: Plan) -> Compression:
+        """How the artifact was made, for the report."""
+        method = f"{plan.scheme}: llama.cpp's mix, quantized while written by the shipped libggml"
+        if not plan.uses_imatrix:
+            return Compression(method, "none", "", "", 0)
+        matrix = self.importance_file
+        tokens = read_importance(matrix.path).tokens
+        if self.given_importance is not None:
+            return Compression(method, f"{self.given_importance.name} ({matrix.sha256[:12]})", "", "", tokens)
+        text = self.calibration_text
+        return Compression(method, "computed here", text.name, text.sha256, tokens)
+
+    def measurements(self, situation: Situation, file: File) -> Measurements | Unmeasured:
+        """One session on this machine, where this machine is the device."""
+        if not situation.on_this_host:
+            return Unmeasured(f"this host is not {situation.profile.name}: run `edgeshrink profile` there")
+        step = session_step(
+            self.request,
+            file.path,
+            file.sha256,
+            situation.context,
+            situation.profile.budget,
+            situation.target.power_sources,
+        )
+        return measuring.read_measurements(self._run(step, again=self.request.remeasure).folder)
+
+    def _run(self, step: Step, *, again: bool = False) -> Stored:
+        stored = self.store.run(step, self.listener, again=again)
+        if stored not in self.used:
+            self.used.append(stored)
+        return stored

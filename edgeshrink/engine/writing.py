@@ -1,0 +1,54 @@
+"""Write a report's folder: the artifact, the report as JSON and HTML, the model card, the manifest last."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import edgeshrink
+from edgeshrink.core.report import Report
+from edgeshrink.engine.output import place, staged
+from edgeshrink.report.card import model_card
+from edgeshrink.report.html import report_to_html
+from edgeshrink.report.json import report_to_json
+from edgeshrink.report.manifest import write_manifest
+from edgeshrink.store.notes import Notes
+
+_PACKAGES = ("llama-cpp-python", "gguf", "numpy", "tokenizers", "sentencepiece", "safetensors")
+
+
+def versions() -> Mapping[str, str]:
+    """Versions of everything that had a hand in the result."""
+    found = {"edgeshrink": edgeshrink.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_build_folder(report: Report, artifact: Path, folder: Path, notes: Notes) -> Report:
+    """All that a build leaves behind, in `folder`; the report that knows where it stands."""
+    with staged(folder) as staging:
+        place(artifact, staging / report.artifact.file, folder, report.artifact.sha256, notes)
+        _write_reports(report, staging)
+        (staging / "MODEL_CARD.md").write_text(model_card(report), encoding="utf-8")
+        write_manifest(staging, report, versions(), known_sha256={report.artifact.file: report.artifact.sha256})
+    return replace(report, folder=folder)
+
+
+def write_report_folder(report: Report, folder: Path) -> Report:
+    """The reports of a measuring session; the artifact stays where it is."""
+    with staged(folder) as staging:
+        _write_reports(report, staging)
+        write_manifest(staging, report, versions())
+    return replace(report, folder=folder)
+
+
+def _write_reports(report: Report, staging: Path) -> None:
+    (staging / "report.json").write_text(report_to_json(report), encoding="utf-8")
+    (staging / "report.html").write_text(report_to_html(report), encoding="utf-8")
