@@ -1,0 +1,58 @@
+"""Where profiles and targets live. This one file knows the order: the person's own folders, then the shipped ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+import edgeshrink
+
+Kind = Literal["profiles", "targets"]
+Origin = Literal["yours", "shipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """One folder that is searched, and whether it is the person's own."""
+
+    path: Path
+    origin: Origin
+
+
+def data_folders(kind: Kind) -> tuple[DataFolder, ...]:
+    """The folders searched for `kind`, first hit wins; a folder that is not there is listed all the same."""
+    shipped = shipped_folder(kind)
+    own = (Path.cwd() / kind, platformdirs.user_config_path("edgeshrink", appauthor=False) / kind)
+    folders: list[DataFolder] = []
+    for path in own:
+        if not _same(path, shipped) and all(not _same(path, known.path) for known in folders):
+            folders.append(DataFolder(path, "yours"))
+    return (*folders, DataFolder(shipped, "shipped"))
+
+
+def shipped_folder(kind: Kind) -> Path:
+    """The checkout's folder when the package runs from a checkout, else the wheel's `_data`.
+
+    An editable install leaves a stale copy of `_data` in site-packages; it is never looked at, because only the
+    folder that this very package was imported from counts.
+    """
+    package = Path(edgeshrink.__file__).resolve().parent
+    checkout = package.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / kind).is_dir():
+        return checkout / kind
+    return package / "_data" / kind
+
+
+def display_path(path: Path) -> str:
+    """`path` as the person would type it: relative to the current folder where it lies below it."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()

@@ -1,0 +1,124 @@
+"""Bounded reading of weights: a slice of rows at a time, into a buffer the caller owns.
+
+Files are read, never mapped: mapped pages count as resident memory. Each read opens the file anew, so slices can be
+read by several threads at once, on every system, and a model of 200 shards holds no 200 open files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeshrink.core.model import SourceTensor
+from edgeshrink.core.plan import TensorPlan
+from edgeshrink.errors import DataError
+
+Bytes = NDArray[np.uint8]
+SOURCE_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class RowSlice:
+    """Rows `first` to `first + count`, each of `width` weights. A vector is rows of one weight."""
+
+    first: int
+    count: int
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.count * self.width
+
+
+def row_slices(plan: TensorPlan, max_elements: int) -> Iterator[RowSlice]:
+    """Slices of at most `max_elements` weights, but whole rows; where rows are permuted, whole heads or part of one."""
+    width = plan.shape[-1] if len(plan.shape) > 1 else 1
+    rows = plan.elements // width
+    step = max(1, max_elements // width)
+    block = rows
+    if plan.transform == "rope_permute":
+        head = _head_rows(plan)
+        step = step // head * head if step >= head else max(2, step // 2 * 2)
+        block = rows if step >= head else head
+    for start in range(0, rows, block):
+        for first in range(start, start + block, step):
+            yield RowSlice(first, min(step, start + block - first), width)
+
+
+def source_rows(plan: TensorPlan, part: RowSlice) -> tuple[tuple[int, int], ...]:
+    """(first, count) of the source's rows that make up this slice of the artifact."""
+    if plan.transform == "none":
+        return ((part.first, part.count),)
+    head = _head_rows(plan)
+    start = part.first // head * head
+    if part.count >= head:
+        return ((part.first, part.count),)
+    pair, pairs = (part.first - start) // 2, part.count // 2
+    return ((start + pair, pairs), (start + head // 2 + pair, pairs))
+
+
+def check_source_tensor(tensor: SourceTensor, plan: TensorPlan) -> None:
+    """DataError where what the source holds is not what the plan expects of it."""
+    item = SOURCE_BYTES.get(tensor.dtype)
+    if item is None:
+        hint = f"a checkpoint in {', '.join(SOURCE_BYTES)} is needed, one that is not quantized yet"
+        raise DataError(f"{tensor.file}: tensor {tensor.name} is {tensor.dtype}", hint=hint)
+    if tensor.shape != plan.shape or tensor.nbytes != prod(tensor.shape) * item:
+        found = f"{tensor.dtype} {list(tensor.shape)} in {tensor.nbytes} bytes"
+        raise DataError(
+            f"{tensor.file}: tensor {tensor.name} is {found}, {plan.name} needs {list(plan.shape)}",
+            hint="config.json and the weights do not belong together, or the file is damaged",
+        )
+
+
+def read_slice(tensor: SourceTensor, rows: tuple[tuple[int, int], ...], width: int, into: Bytes) -> Bytes:
+    """The raw bytes of these (first, count) rows, in the front of `into`; DataError where the file ends early."""
+    row_bytes = SOURCE_BYTES[tensor.dtype] * width
+    done = 0
+    try:
+        with tensor.file.open("rb", buffering=0) as file:
+            for first, count in rows:
+                file.seek(tensor.offset + first * row_bytes)
+                end = done + count * row_bytes
+                while done < end:
+                    got = file.readinto(into[done:end].data)
+                    if not got:
+                        raise DataError(f"{tensor.file} ends inside tensor {tensor.name}", hint="fetch the file again")
+                    done += got
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{tensor.file}: tensor {tensor.name} cannot be read: {reason}") from error
+    return into[:done]
+
+
+def interleave_halves(raw: Bytes, plan: TensorPlan, part: RowSlice, into: Bytes) -> Bytes:
+    """Rows in Hugging Face's rotary order (first half of a head, second half) to llama.cpp's (pairs)."""
+    block = min(_head_rows(plan), part.count)
+    halves = raw.reshape(part.count // block, 2, block // 2, -1)
+    out = into[: raw.size]
+    np.copyto(out.reshape(part.count // block, block // 2, 2, -1), halves.swapaxes(1, 2))
+    return out
+
+
+def to_float32(raw: Bytes, dtype: str, part: RowSlice, into: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Raw weights of `dtype` as float32 (count, width), exactly."""
+    values = into[: part.elements]
+    if dtype == "BF16":
+        bits: NDArray[Any] = values.view(np.uint32)
+        np.copyto(bits, raw.view("<u2"))
+        np.left_shift(bits, 16, out=bits)
+    else:
+        np.copyto(values, raw.view("<f2" if dtype == "F16" else "<f4"))
+    return values.reshape(part.count, part.width)
+
+
+def _head_rows(plan: TensorPlan) -> int:
+    head, rest = divmod(plan.shape[0], plan.heads) if plan.heads else (0, 1)
+    if rest or head % 2:
+        raise DataError(f"{plan.name}: {plan.shape[0]} rows are not {plan.heads} heads of an even number of rows")
+    return head
