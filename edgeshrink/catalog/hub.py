@@ -9,13 +9,17 @@ from edgeshrink.errors import DataError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Nothing that could run: no *.py, no pickles.
-PATTERNS = ("*.json", "*.safetensors", "*.jinja", "merges.txt", "tokenizer.model", "README.md")
-SKIPPED = ("*/*",)
+SMALL_FILES = ("*.json", "*.jinja", "merges.txt", "tokenizer.model", "README.md")
+WEIGHTS = ("model*.safetensors",)
+SUBFOLDERS = ("*/*",)
 CONNECT_TIMEOUT_S = 10.0
 
 
-def fetch(hub_id: str, *, offline: bool) -> Path:
-    """The snapshot folder of `hub_id`; its name is the commit. DataError where it cannot be had."""
+def fetch(hub_id: str, *, offline: bool, weights: bool, revision: str | None = None) -> Path:
+    """The snapshot folder of `hub_id`; its name is the commit. DataError where it cannot be had.
+
+    Without `weights`, only the small files: enough to refuse a model, and to plan one.
+    """
     import os
 
     # Read by huggingface_hub when it is imported: a dead network must fail within seconds, not hang.
@@ -28,8 +32,9 @@ def fetch(hub_id: str, *, offline: bool) -> Path:
         return Path(
             snapshot_download(
                 hub_id,
-                allow_patterns=list(PATTERNS),
-                ignore_patterns=list(SKIPPED),
+                revision=revision,
+                allow_patterns=[*SMALL_FILES, *(WEIGHTS if weights else ())],
+                ignore_patterns=list(SUBFOLDERS),
                 local_files_only=offline,
                 etag_timeout=CONNECT_TIMEOUT_S,
             )

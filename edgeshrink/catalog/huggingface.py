@@ -33,7 +33,7 @@ _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def inspect_folder(folder: Path, given: str, *, hub_id: str | None = None) -> ModelFacts:
+def inspect_folder(folder: Path, given: str, *, hub_id: str | None = None, weights: bool = True) -> ModelFacts:
     """The facts of `folder`; weights may be absent (enough for a plan). DataError or UnsupportedModel say why not."""
     file = folder / "config.json"
     if not file.is_file():
@@ -48,7 +48,7 @@ def inspect_folder(folder: Path, given: str, *, hub_id: str | None = None) -> Mo
     if heads % kv_heads:
         raise DataError(f"{file}: num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}")
     rotary = read_rotary(fields)
-    tensors = read_tensors(folder)
+    tensors = read_tensors(folder) if weights else ()
     return ModelFacts(
         source=ModelSource("huggingface", folder, given, hub_id, _revision(folder), _license(folder / "README.md")),
         model_type=row.model_type,

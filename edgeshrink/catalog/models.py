@@ -12,19 +12,22 @@ from edgeshrink.core.model import ModelFacts
 from edgeshrink.errors import DataError
 
 
-def inspect_model(given: str, *, offline: bool = False) -> ModelFacts:
-    """The facts of a model. DataError or UnsupportedModel, in the first second, where it cannot be built."""
+def inspect_model(given: str, *, offline: bool = False, weights: bool = True) -> ModelFacts:
+    """The facts of a model. DataError or UnsupportedModel, in the first second, where it cannot be built.
+
+    Without `weights` no weight file is fetched or looked at: the configuration is enough for a plan.
+    """
     path = Path(given).expanduser()
     try:
         exists = path.exists()
     except OSError:
         exists = False
     if exists and path.is_dir():
-        return inspect_folder(path, given)
+        return inspect_folder(path, given, weights=weights)
     if exists:
         return _inspect_file(path, given)
     if HUB_ID.fullmatch(given) and path.suffix != ".gguf":
-        return inspect_folder(fetch(given, offline=offline), given, hub_id=given)
+        return _inspect_hub(given, offline=offline, weights=weights)
     raise DataError(
         f"there is no model {given}: no such folder, and not a hub id (OWNER/NAME)",
         hint="give a Hugging Face model folder, a hub id or an unquantized .gguf file",
@@ -40,6 +43,16 @@ def source_digest_files(facts: ModelFacts) -> tuple[Path, ...]:
     if (folder / INDEX).is_file():
         files.add(folder / INDEX)
     return tuple(sorted(files, key=lambda file: file.name))
+
+
+def _inspect_hub(hub_id: str, *, offline: bool, weights: bool) -> ModelFacts:
+    """The small files first: what cannot be built is refused before gigabytes are fetched."""
+    folder = fetch(hub_id, offline=offline, weights=False)
+    facts = inspect_folder(folder, hub_id, hub_id=hub_id, weights=False)
+    if not weights:
+        return facts
+    folder = fetch(hub_id, offline=offline, weights=True, revision=facts.source.revision)
+    return inspect_folder(folder, hub_id, hub_id=hub_id)
 
 
 def _inspect_file(path: Path, given: str) -> ModelFacts:

@@ -13,10 +13,7 @@ _UNQUANTIZED = (
     "start from the unquantized checkpoint that this one was made from; "
     "quantizing twice would add its errors to the new ones"
 )
-_CONVERTER = (
-    "llama.cpp's convert_hf_to_gguf.py knows more architectures; "
-    "what edgeshrink builds today: {known}"
-)
+_CONVERTER = "llama.cpp's convert_hf_to_gguf.py knows more architectures; what edgeshrink builds today: {known}"
 _MISTRAL_WINDOW = 4096  # transformers' default where config.json has no sliding_window
 
 
@@ -87,7 +84,7 @@ def _refuse_quantized(file: Path, config: Mapping[str, Any]) -> None:
     method = found.get("quant_method") or found.get("quant_algo")
     if method is None:
         method = "mlx" if {"group_size", "bits"} <= set(found) else "by an unnamed method"
-    bits = found.get("bits") or found.get("w_bit")
+    bits = found.get("bits") or found.get("w_bit") or (4 if found.get("load_in_4bit") else None)
     detail = f", {bits} bits" if bits else ""
     raise UnsupportedModel(f"{file}: the checkpoint is already quantized ({method}{detail})", hint=_UNQUANTIZED)
 

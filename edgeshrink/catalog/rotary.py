@@ -16,6 +16,7 @@ _NEEDS = {
     "yarn": ("factor",),
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
 }
+_YARN_BETAS = {"beta_fast": 32.0, "beta_slow": 1.0}  # llama.cpp has keys for them, and reads them for other models
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,12 @@ def _yarn(fields: Fields, inner: Fields, theta: float, numbers: dict[str, float]
         "original_max_position_embeddings",
         default=fields.number("original_max_position_embeddings", default=fields.number("max_position_embeddings")),
     )
-    optional = {
-        key: inner.number(key) for key in ("attention_factor", "beta_fast", "beta_slow") if given.get(key) is not None
-    }
-    return Rotary(
-        theta, {"rope_type": "yarn", **numbers, "original_max_position_embeddings": original, **optional}
-    )
+    for key, fixed in _YARN_BETAS.items():
+        if inner.number(key, default=fixed) != fixed:
+            raise UnsupportedModel(
+                f"{fields.file}: yarn's {key} is {given[key]}; llama.cpp computes these models with {fixed:g} only"
+            )
+    scaling = {"rope_type": "yarn", **numbers, "original_max_position_embeddings": original}
+    if given.get("attention_factor") is not None:
+        scaling["attention_factor"] = inner.number("attention_factor")
+    return Rotary(theta, scaling)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgeshrink.core.model import SourceTensor
 from edgeshrink.errors import DataError
 
-_STORED = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+_STORED: dict[str, np.dtype[np.generic]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 
 
 def read_rows(tensor: SourceTensor, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
@@ -29,7 +29,8 @@ def read_rows(tensor: SourceTensor, first: int = 0, last: int | None = None) -> 
         raise ValueError(f"rows {first}:{last} of {tensor.name}, which has {rows}")
     wanted = (last - first) * row
     with tensor.file.open("rb", buffering=0) as file:
-        raw = np.fromfile(file, dtype=stored, count=wanted, offset=tensor.offset + first * row * stored.itemsize)
+        file.seek(tensor.offset + first * row * stored.itemsize)
+        raw = np.fromfile(file, dtype=stored, count=wanted)
     if raw.size != wanted:
         raise DataError(
             f"{tensor.file} ends inside tensor {tensor.name}: {raw.size} of {wanted} numbers are there",

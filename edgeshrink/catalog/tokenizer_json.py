@@ -12,14 +12,14 @@ from typing import Any
 from edgeshrink.catalog.json_files import read_json
 from edgeshrink.catalog.pretokenizers import structural_candidates
 from edgeshrink.catalog.special_tokens import Framing, read_framing
-from edgeshrink.catalog.vocabulary_rows import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Rows
+from edgeshrink.catalog.vocabulary_rows import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Rows
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.errors import DataError, UnsupportedModel
 
 SPACE = "▁"
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
-_NEAREST = "llama.cpp has no such tokenizer for these models; a GGUF of this model could not read text as the source does"
+_NEAREST = "llama.cpp has no such tokenizer for these models: a GGUF could not read text as the source does"
 
 
 def json_vocabulary(file: Path, facts: ModelFacts, *, text: str | None = None) -> Vocabulary:
@@ -41,11 +41,13 @@ def json_vocabulary(file: Path, facts: ModelFacts, *, text: str | None = None) -
         elif entry is not None:
             special = bool(entry.get("special")) or number in controls
             # llama.cpp looks for added tokens in the text as it comes, before spaces become ▁.
-            rows.put(number, token if special else token.replace(SPACE, " "), CONTROL if special else USER_DEFINED, -1e3)
+            spelt = token if special else token.replace(SPACE, " ")
+            rows.put(number, spelt, CONTROL if special else USER_DEFINED, -1e3)
         elif kind == "spm" and _BYTE_TOKEN.fullmatch(token):
             rows.put(number, token, BYTE, 0.0)
         else:
             rows.put(number, token, NORMAL, ranks.get(token, -1e6))
+    eos, eos_notes = _end(file, adds.eos_id, rows)
     return Vocabulary(
         kind=kind,
         tokens=rows.tokens,
@@ -53,7 +55,7 @@ def json_vocabulary(file: Path, facts: ModelFacts, *, text: str | None = None) -
         token_types=rows.types,
         merges=_merges(file, data["model"]) if kind == "bpe" else None,
         bos_id=adds.bos_id,
-        eos_id=adds.eos_id,
+        eos_id=eos,
         unk_id=unk,
         pad_id=framing.pad_id,
         stop_ids=framing.stop_ids,
@@ -63,7 +65,7 @@ def json_vocabulary(file: Path, facts: ModelFacts, *, text: str | None = None) -
         chat_template=framing.chat_template,
         pre_candidates=structural_candidates(data) if kind == "bpe" else ("default",),
         source_file=file,
-        notes=(*rows.notes, *adds.notes, *_normalizer_notes(file, data, kind)),
+        notes=(*rows.notes, *adds.notes, *eos_notes, *_normalizer_notes(file, data, kind)),
     )
 
 
@@ -109,12 +111,26 @@ class _Added:
             )
         notes = []
         if before and bos is not None and before[0] != bos:
-            notes.append(f"BOS is token {before[0]}, which the tokenizer puts in front, not {bos}, as its settings say")
+            notes.append(f"BOS is token {before[0]}, which the tokenizer puts in front, not {bos} as its settings say")
         if after and eos is not None and after[0] != eos:
-            notes.append(f"EOS is token {after[0]}, which the tokenizer puts at the end, not {eos}, as its settings say")
-        return cls(
-            before[0] if before else bos, after[0] if after else eos, bool(before), bool(after), tuple(notes)
+            notes.append(f"EOS is token {after[0]}, which the tokenizer puts at the end, not {eos} as its settings say")
+        return cls(before[0] if before else bos, after[0] if after else eos, bool(before), bool(after), tuple(notes))
+
+
+def _end(file: Path, eos: int | None, rows: Rows) -> tuple[int, tuple[str, ...]]:
+    """An id for EOS: without one llama.cpp takes its own default, which is an ordinary token here."""
+    if eos is not None and eos < len(rows.types):
+        return eos, ()
+    types = rows.types
+    stand_in = next(
+        (number for kind in (CONTROL, UNUSED) for number in range(len(types)) if types[number] == kind), None
+    )
+    if stand_in is None:
+        raise DataError(
+            f"{file}: neither it nor config.json names a token that ends a text",
+            hint='add "eos_token_id" to generation_config.json',
         )
+    return stand_in, (f"the source names no token that ends a text; the file names {stand_in}, which means no text",)
 
 
 def _open(file: Path, text: str) -> Any:
@@ -154,7 +170,9 @@ def _merges(file: Path, model: Mapping[str, Any]) -> tuple[str, ...]:
     pairs = [merge.split(" ") if isinstance(merge, str) else list(merge) for merge in model.get("merges", ())]
     wrong = next((pair for pair in pairs if len(pair) != 2 or any(" " in part or not part for part in pair)), None)
     if wrong is not None:
-        raise UnsupportedModel(f"{file}: merge {wrong!r}: GGUF writes a merge as two tokens with one space", hint=_NEAREST)
+        raise UnsupportedModel(
+            f"{file}: merge {wrong!r}: GGUF writes a merge as two tokens with one space between", hint=_NEAREST
+        )
     return tuple(f"{left} {right}" for left, right in pairs)
 
 

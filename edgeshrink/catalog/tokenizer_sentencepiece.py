@@ -73,9 +73,7 @@ def open_sentencepiece(file: Path) -> Any:
 
 def _added_tokens(folder: Path) -> dict[int, tuple[str, bool]]:
     """id -> (text, special), from added_tokens.json and tokenizer_config.json."""
-    found = {
-        number: (str(text), False) for text, number in read_json_if_there(folder / "added_tokens.json").items()
-    }
+    found = {number: (str(text), False) for text, number in read_json_if_there(folder / "added_tokens.json").items()}
     decoder = read_json_if_there(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
     for number, entry in decoder.items():
         found[int(number)] = (str(entry["content"]), bool(entry.get("special")))

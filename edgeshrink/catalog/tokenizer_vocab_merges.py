@@ -1,4 +1,4 @@
-"""vocab.json + merges.txt as the tokenizer.json that transformers makes of them. The class decides how text is split."""
+"""vocab.json + merges.txt as the tokenizer.json that transformers makes of them: the class decides the splitting."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def vocab_merges_json(folder: Path) -> str:
         raise UnsupportedModel(
             f"{folder} has vocab.json and merges.txt, which do not say how text is split before merging"
             + (f" (tokenizer_class {name} is not known here)" if name else " (no tokenizer_class either)"),
-            hint="write tokenizer.json once: transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+            hint="write tokenizer.json once, with transformers: "
+            "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
         )
     normalizer, pre_tokenizer = _CLASSES[name]
     vocabulary = read_json(folder / "vocab.json")

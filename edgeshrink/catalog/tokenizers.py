@@ -1,4 +1,4 @@
-"""The source's tokenizer as a Vocabulary: tokenizer.json, tokenizer.model, vocab.json with merges.txt, or a GGUF's own."""
+"""The source's tokenizer as a Vocabulary, whichever files it is in."""
 
 from __future__ import annotations
 

@@ -94,10 +94,11 @@ def _kinds(schema: Schema, node: Schema) -> Iterator[str]:
         yield "one of " + ", ".join(map(str, node["enum"]))
         return
     if "anyOf" in node:
-        if {choice.get("type") for choice in node["anyOf"]} == {"integer", "string"}:
+        choices = [choice for choice in node["anyOf"] if choice.get("type") != "null"]
+        if {choice.get("type") for choice in choices} == {"integer", "string"}:
             yield 'bytes > 0, as a whole number or as text like "1.5GiB"'
             return
-        for choice in node["anyOf"]:
+        for choice in choices:
             yield from _kinds(schema, _resolve(schema, choice))
         return
     match node.get("type"):

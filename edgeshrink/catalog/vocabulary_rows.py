@@ -28,8 +28,9 @@ class Rows:
             return
         other = self._taken.get(raw)
         if other is not None or self._rows[number] is not None:
-            clash = f"tokens {other} and {number} are both {raw!r}" if other is not None else f"token {number} stands twice"
-            raise DataError(f"{self._file}: {clash}")
+            raise DataError(
+                f"{self._file}: tokens {other if other is not None else number} and {number} are both {raw!r}"
+            )
         self._taken[raw] = number
         self._rows[number] = (raw, kind, score)
 
@@ -50,8 +51,8 @@ class Rows:
         if not self._beyond:
             return ()
         return (
-            f"{len(self._beyond)} tokens of {self._file.name} (ids {min(self._beyond)} to {max(self._beyond)}) have no row "
-            f"in the model's {len(self._rows)}-row embedding: left out",
+            f"{len(self._beyond)} tokens of {self._file.name} (ids {min(self._beyond)} to {max(self._beyond)}) have no "
+            f"row in the model's {len(self._rows)}-row embedding: left out",
         )
 
     def _pad(self, number: int) -> bytes:

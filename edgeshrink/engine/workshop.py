@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import psutil
+
+from edgeshrink.catalog.texts import evaluation_text
 from edgeshrink.compress.calibration import CalibrationText, calibration_text
 from edgeshrink.compress.imatrix import check_importance, read_importance
 from edgeshrink.core.calibration import MachineCalibration
@@ -22,10 +25,12 @@ from edgeshrink.engine.opened import OpenModel, require_buildable, source_digest
 from edgeshrink.engine.sessions import session_step
 from edgeshrink.engine.situation import find_situation, gguf_header
 from edgeshrink.engine.steps import evaluation, export, importance, measuring, pretokenizer, reference
+from edgeshrink.evaluate.reference import reference_fits
+from edgeshrink.evaluate.windows import WINDOW
 from edgeshrink.planning.resolve import Situation, plan_for
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store, Stored
-from edgeshrink.store.digests import remembered_sha256
+from edgeshrink.store.digests import combined_sha256, remembered_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,15 @@ class Workshop:
 
     @cached_property
     def pre(self) -> str | None:
-        """The proven pre-tokenizer; None where the tokenizer has none, or comes with the GGUF."""
-        if self.vocabulary.kind == "spm" or self.model.facts.source.kind == "gguf":
+        """The proven pre-tokenizer; None where the vocabulary comes with the GGUF."""
+        if self.model.facts.source.kind == "gguf":
             return None
         step = pretokenizer.ProvePretokenizer(
             self.model.facts, self.vocabulary, tokenizer_digest(self.model, self.store), self.runtime_build
         )
-        return pretokenizer.read_proof(self._run(step).folder).pre
+        proof = pretokenizer.read_proof(self._run(step).folder)
+        self.notes.extend(proof.notes)
+        return proof.pre
 
     @cached_property
     def calibration_text(self) -> CalibrationText:
@@ -130,6 +137,45 @@ class Workshop:
             runtime_build=self.runtime_build,
         )
         return File.of(self._run(step), importance.FILE)
+
+    @cached_property
+    def evaluated_reference(self) -> tuple[Path, str] | Unmeasured:
+        """What the reference says on the evaluation text; why not, where it cannot be run here."""
+        file = self.reference_file
+        context = min(WINDOW, self.model.facts.context_length)
+        kv_bytes = 2 * context * self.model.facts.kv_bytes_per_token_f16  # compared with an F32 cache
+        reason = reference_fits(file.path.stat().st_size, kv_bytes, psutil.virtual_memory().available)
+        if reason is not None:
+            return Unmeasured(reason)
+        stored = self._run(
+            reference.RunReference(
+                gguf=file.path,
+                gguf_sha256=file.sha256,
+                name=f"{self.model.facts.dtype} GGUF of the source",
+                text=evaluation_text(),
+                context=context,
+                threads=self.threads,
+                runtime_build=self.runtime_build,
+            )
+        )
+        return stored.folder, combined_sha256(stored.digests.items())
+
+    def quality(self, plan: Plan, file: File) -> Quality:
+        """The finished file, compared."""
+        step = evaluation.Evaluate(
+            artifact=file.path,
+            artifact_sha256=file.sha256,
+            source_sha256=self.source_sha256,
+            plan=plan,
+            facts=self.model.facts,
+            vocabulary=self.vocabulary,
+            reference=self.evaluated_reference,
+            text=evaluation_text(),
+            context=min(WINDOW, self.model.facts.context_length),
+            threads=self.threads,
+            runtime_build=self.runtime_build,
+        )
+        return evaluation.read_quality(self._run(step).folder)
 
     def compression(self, plan: Plan) -> Compression:
         """How the artifact was made, for the report."""

@@ -84,9 +84,6 @@ def _rope_scaling(arch: str, facts: ModelFacts) -> Iterator[KeyValue]:
         yield KeyValue(
             f"{prefix}attn_factor", "float32", float(scaling["attention_factor"]) / (1 + 0.1 * math.log(factor))
         )
-    for key in ("beta_fast", "beta_slow"):
-        if key in scaling:
-            yield KeyValue(f"{prefix}yarn_{key}", "float32", float(scaling[key]))
 
 
 def _carried(facts: ModelFacts, file_type: int) -> tuple[KeyValue, ...]:

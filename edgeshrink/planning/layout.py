@@ -45,9 +45,7 @@ def layout(facts: ModelFacts) -> tuple[TensorPlan, ...]:
         vector = len(part.shape) == 1
         kind = "F32" if vector else dtypes.get(part.source, facts.dtype)
         why = _VECTOR_WHY if vector else _SOURCE_WHY
-        plans.append(
-            TensorPlan(names.of(part.source), part.source, part.shape, kind, why, part.transform, part.heads)
-        )
+        plans.append(TensorPlan(names.of(part.source), part.source, part.shape, kind, why, part.transform, part.heads))
     factors = rope_factor_count(facts)
     if factors:
         plans.insert(1, TensorPlan(ROPE_FREQS, "", (factors,), "F32", _COMPUTED_WHY))

@@ -49,19 +49,25 @@ def run_job(
     *,
     on_event: Callable[[Event], None] = _ignore,
     timeout_s: float | None = None,
+    spin: bool = False,
 ) -> dict[str, object]:
     """Call `job` ("module:function", `fn(parameters, emit) -> dict`) in a fresh process and return what it returns.
 
     Everything that crosses is JSON. An edgeshrink error in the child is raised here as itself; any other exception,
     a crash, a signal, an early exit or `timeout_s` is RuntimeFailed with the end of the child's stderr. Whatever
     happens here meanwhile (Ctrl-C, an exception in `on_event`), the child is stopped and waited for first.
+
+    `spin` lets OpenMP threads wait for each other in busy loops, as they do in an app: decode is about twice as fast
+    on an idle machine, which is what measuring is about. On a busy one each wait can last a scheduler's time slice
+    (seen: 10 times slower in batches), so every other job sleeps while it waits. An OMP_WAIT_POLICY of the user's wins.
     """
+    polite = {} if spin else {"OMP_WAIT_POLICY": "passive"}
     process = subprocess.Popen(
         [sys.executable, "-P", "-X", "utf8", "-c", _BOOTSTRAP],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+        env={**polite, **os.environ, "GGML_NO_BACKTRACE": "1"},
     )
     stdin, stdout, stderr = (cast(IO[bytes], pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     words = _Words(stderr)

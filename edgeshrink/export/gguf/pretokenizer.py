@@ -115,9 +115,7 @@ def _compare(facts: ModelFacts, vocabulary: Vocabulary, pre: str, cases: list[_C
     found = answer["ids"]
     assert isinstance(found, list)
     return [
-        _Difference(case, tuple(ids))
-        for case, ids in zip(cases, found, strict=True)
-        if tuple(ids) != case.expected
+        _Difference(case, tuple(ids)) for case, ids in zip(cases, found, strict=True) if tuple(ids) != case.expected
     ]
 
 
@@ -169,7 +167,8 @@ def _none_agrees(
     file = vocabulary.source_file
     hint = "a file that reads text differently would answer worse without anyone seeing why, so none is written"
     if nearest is None:
-        return UnsupportedModel(f"{file}: llama.cpp opens this vocabulary in no form: {'; '.join(reasons[:_SHOWN])}", hint=hint)
+        why = "; ".join(reasons[:_SHOWN])
+        return UnsupportedModel(f"{file}: llama.cpp opens this vocabulary in no form: {why}", hint=hint)
     pre, differences = nearest
     tried = len(vocabulary.pre_candidates)
     return UnsupportedModel(

@@ -53,7 +53,8 @@ def _keys(vocabulary: Vocabulary, pre: str) -> Iterator[KeyValue]:
     if vocabulary.merges is not None:
         yield KeyValue(f"{_PREFIX}merges", "string", vocabulary.merges)
     ids = {
-        "bos": vocabulary.bos_id,
+        # Left out, it would be llama.cpp's default: an ordinary token of this vocabulary.
+        "bos": vocabulary.eos_id if vocabulary.bos_id is None else vocabulary.bos_id,
         "eos": vocabulary.eos_id,
         "unknown": vocabulary.unk_id,
         "padding": vocabulary.pad_id,

@@ -1,0 +1,128 @@
+"""The child's side of `collect_importance`: listen to the compute graph while text runs through the model."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeshrink.compress.imatrix.formats import write_importance
+from edgeshrink.compress.imatrix.ggml_tensor import Accessors, Tensor
+from edgeshrink.core.importance import Importance
+from edgeshrink.errors import DataError, RuntimeFailed
+
+MINIMUM_CHUNKS = 2
+_LOGITS_BYTES = 64 << 20
+
+
+class Collector:
+    """Adds up squares per input column for each weight of the blocks. An instance is the eval callback."""
+
+    def __init__(self, accessors: Accessors) -> None:
+        self.sums: dict[str, NDArray[np.float64]] = {}
+        self.rows: dict[str, int] = {}
+        self.failure: Exception | None = None
+        self._accessors = accessors
+        self._layout_checked = False
+
+    def __call__(self, address: int, ask: bool) -> bool:
+        """`ask` true: is this node of interest? Else it was just computed; false stops the computation."""
+        try:
+            if not self._layout_checked:
+                self._accessors.check_layout(address)
+                self._layout_checked = True
+            if ask:
+                return self._wants(address)
+            self._add(address)
+            return True
+        except Exception as error:  # nothing may be raised through C; the job raises it after the batch
+            self.failure = self.failure or error
+            return False
+
+    def _wants(self, address: int) -> bool:
+        if self.failure is not None or self._accessors.operation(address) != "MUL_MAT":
+            return False
+        node = Tensor.from_address(address)
+        return _weight_name(node.src[0].contents.name).startswith("blk.")
+
+    def _add(self, address: int) -> None:
+        node = Tensor.from_address(address)
+        name = _weight_name(node.src[0].contents.name)
+        activations = self._accessors.rows(_address(node.src[1]))
+        squares = np.einsum("ij,ij->j", activations, activations, dtype=np.float64)
+        if not np.isfinite(squares).all():
+            raise RuntimeFailed(f"the inputs of {name} are not finite: the model computes nonsense on this text")
+        if name in self.sums:
+            self.sums[name] += squares
+        else:
+            self.sums[name] = squares
+        self.rows[name] = self.rows.get(name, 0) + activations.shape[0]
+
+
+def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -> dict[str, object]:
+    """Write `out` as imatrix.gguf. Parameters: see `collect_importance`."""
+    from edgeshrink.runtimes import llama_cpp
+
+    collector = Collector(Accessors.load())
+    text = Path(parameters["text"]).read_bytes().decode("utf-8")
+    gguf, threads = Path(parameters["gguf"]), int(parameters["threads"])
+    with llama_cpp.load(gguf, context=64, threads=threads, vocab_only=True) as vocabulary:
+        tokens = vocabulary.tokenize(text, add_special=True, parse_special=True)
+        batch = _batch(vocabulary.vocab_size)
+    chunk = int(parameters["context"])
+    chunks = len(tokens) // chunk
+    if chunks < MINIMUM_CHUNKS:
+        raise DataError(
+            f"the calibration text has {len(tokens)} tokens, fewer than {MINIMUM_CHUNKS} chunks of {chunk}",
+            hint="give a longer --calibration FILE",
+        )
+    chunks = min(chunks, int(parameters["max_chunks"]))
+    with llama_cpp.load(
+        gguf, context=chunk, threads=threads, kv_type="f32", batch=min(batch, chunk), eval_callback=collector
+    ) as session:
+        for index in range(chunks):
+            piece = tokens[index * chunk : (index + 1) * chunk]
+            if session.adds_bos and session.bos_id is not None:
+                piece[0] = session.bos_id
+            _run(session, piece, collector)
+            emit({"done": (index + 1) * chunk, "total": chunks * chunk})
+    importance = Importance(
+        sums={name: sums.astype(np.float32)[None, :] for name, sums in collector.sums.items()},
+        counts={name: np.array([rows], dtype=np.int64) for name, rows in collector.rows.items()},
+        datasets=(str(parameters["name"]),),
+        chunk_count=chunks,
+        chunk_size=chunk,
+    )
+    write_importance(Path(parameters["out"]), importance)
+    return {"chunks": chunks, "tokens": chunks * chunk}
+
+
+def _run(session: Any, tokens: list[int], collector: Collector) -> None:
+    try:
+        for _ in session.iter_logits(tokens):
+            if collector.failure is not None:
+                break
+    except RuntimeFailed:
+        if collector.failure is None:
+            raise
+    if collector.failure is not None:
+        raise collector.failure
+
+
+def _batch(vocab_size: int) -> int:
+    """Tokens a batch so that their logits, which the last layer's inputs cannot be had without, stay small."""
+    return max(32, min(512, _LOGITS_BYTES // (4 * vocab_size) // 32 * 32))
+
+
+def _weight_name(raw: bytes) -> str:
+    """llama.cpp's scheduler names copies `backend#name#number`."""
+    name = raw.decode("utf-8", "replace")
+    return name.split("#")[1] if "#" in name else name
+
+
+def _address(pointer: Any) -> int:
+    return int(ctypes.cast(pointer, ctypes.c_void_p).value or 0)

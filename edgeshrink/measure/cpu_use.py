@@ -1,0 +1,51 @@
+"""How many CPUs there are for the runtime, and how much of them something else took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import psutil
+
+from edgeshrink.devices.cpu import physical_cores, usable_cpus
+
+BUSY = 0.1
+"""Share of the CPUs in other programs' hands from which on a measurement says so."""
+_AT_WORK = ("user", "nice", "system", "irq", "softirq", "steal", "interrupt", "dpc")
+
+
+def default_threads() -> int:
+    """Physical cores, or fewer where this process may not use them all: SMT siblings slow llama.cpp down."""
+    return max(1, min(physical_cores(), usable_cpus()))
+
+
+def machine_is_busy(seconds: float = 0.3) -> bool:
+    """Whether other programs hold more than BUSY of the CPUs right now, looked at for `seconds`."""
+    use = CpuUse()
+    time.sleep(seconds)
+    return use.others_since() > BUSY
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUse:
+    """A moment; `others_since` tells what other programs did after it."""
+
+    _at: float = field(default_factory=time.perf_counter)
+    _all: float = field(default_factory=lambda: _seconds_at_work())
+    _own: float = field(default_factory=lambda: _own_seconds())
+
+    def others_since(self) -> float:
+        """Share (0 to 1) of all CPUs' time since this moment that other processes had, a hypervisor's steal with it."""
+        elapsed = (time.perf_counter() - self._at) * (psutil.cpu_count() or 1)
+        others = (_seconds_at_work() - self._all) - (_own_seconds() - self._own)
+        return min(1.0, max(0.0, others / elapsed)) if elapsed > 0 else 0.0
+
+
+def _seconds_at_work() -> float:
+    times = psutil.cpu_times()
+    return float(sum(getattr(times, name, 0.0) for name in _AT_WORK))
+
+
+def _own_seconds() -> float:
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system)

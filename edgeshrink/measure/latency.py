@@ -1,0 +1,133 @@
+"""Time prefill and decode of a loaded session.
+
+TTFT: from handing the prompt's ids to an empty context until the first id is chosen (greedy). Tokenizing, template
+and loading are not in it. Inter-token latency: one decode step and the greedy choice after it. Memory is looked at
+between timed stretches only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgeshrink.measure.memory import Recorder
+from edgeshrink.measure.power.interface import Meter
+from edgeshrink.measure.statistics import SAMPLES_NEEDED, percentile
+from edgeshrink.runtimes.interface import Session
+
+LEAST_REPETITIONS = 5
+TOP_UP_S = 20.0
+"""Time for repetitions beyond the asked ones, so that p95 has its samples; a slow prefill stops before."""
+DECODE_S = 30.0
+"""A model so slow that decode would take longer decodes fewer tokens a repetition, not fewer repetitions."""
+_SAMPLE_EVERY_S = 0.25
+_WARM_UP_TOKENS = 8
+
+Emit = Callable[[dict[str, object]], None]
+
+
+@dataclass(slots=True)
+class DecodeRun:
+    """One repetition: milliseconds of each step, and the joules it took where a meter is there."""
+
+    steps_ms: list[float] = field(default_factory=list)
+    joules: float | None = None
+
+
+def warm_up(session: Session, ids: Sequence[int]) -> float:
+    """Touch every weight and let clocks rise; not counted. Returns milliseconds of a decode step."""
+    session.reset()
+    token = _greedy(session.prefill(ids[: max(1, min(len(ids), session.context - _WARM_UP_TOKENS))]))
+    steps = []
+    for _ in range(min(_WARM_UP_TOKENS, session.context - session.position)):
+        began = time.perf_counter()
+        token = _greedy(session.decode(token))
+        steps.append(time.perf_counter() - began)
+    return 1e3 * percentile(steps, 50) if steps else 0.0
+
+
+def time_prefill(
+    session: Session,
+    ids: Sequence[int],
+    lengths: Sequence[int],
+    repetitions: int,
+    recorder: Recorder,
+    emit: Emit,
+) -> dict[int, list[float]]:
+    """TTFT in ms of every repetition at each length, from an empty context each time.
+
+    Every length gets `repetitions`; then, in the given order, as many more as p95 needs, within TOP_UP_S in all.
+    """
+    samples: dict[int, list[float]] = {length: [] for length in lengths}
+
+    def once(length: int) -> None:
+        session.reset()
+        began = time.perf_counter()
+        _greedy(session.prefill(ids[:length]))
+        samples[length].append(1e3 * (time.perf_counter() - began))
+        recorder.sample()
+        emit({"event": "prefill", "prompt_tokens": length, "ms": samples[length][-1]})
+
+    for length in lengths:
+        for _ in range(max(LEAST_REPETITIONS, repetitions)):
+            once(length)
+    left = TOP_UP_S
+    for length in lengths:
+        while len(samples[length]) < SAMPLES_NEEDED[95]:
+            left -= percentile(samples[length], 50) / 1e3
+            if left < 0:
+                return samples
+            once(length)
+    return samples
+
+
+def decode_tokens_within(seconds: float, step_ms: float, asked: int, repetitions: int) -> int:
+    """Tokens a repetition so that all of them take about `seconds`, never fewer than p99 needs in all, or asked."""
+    least = min(asked, -(-SAMPLES_NEEDED[99] // repetitions))
+    affordable = int(1e3 * seconds / repetitions / step_ms) if step_ms > 0 else asked
+    return max(least, min(asked, affordable))
+
+
+def time_decode(
+    session: Session,
+    ids: Sequence[int],
+    tokens: int,
+    repetitions: int,
+    recorder: Recorder,
+    meter: Meter | None,
+    emit: Emit,
+) -> list[DecodeRun]:
+    """`repetitions` times: fill an empty context with `ids`, then time `tokens` greedy steps one by one.
+
+    A stop id does not stop it: every repetition decodes the same number of tokens.
+    """
+    runs = []
+    for _ in range(repetitions):
+        session.reset()
+        token = _greedy(session.prefill(ids))
+        run = DecodeRun()
+        recorder.sample()
+        looked = time.perf_counter()
+        if meter is not None:
+            meter.start()
+        for _ in range(tokens):
+            began = time.perf_counter()
+            token = _greedy(session.decode(token))
+            ended = time.perf_counter()
+            run.steps_ms.append(1e3 * (ended - began))
+            if ended - looked > _SAMPLE_EVERY_S:
+                recorder.sample()
+                looked = time.perf_counter()
+        if meter is not None:
+            run.joules = meter.stop()
+        recorder.sample()
+        runs.append(run)
+        emit({"event": "decode", "steps_ms": run.steps_ms, "joules": run.joules})
+    return runs
+
+
+def _greedy(logits: np.ndarray) -> int:
+    return int(np.argmax(logits))

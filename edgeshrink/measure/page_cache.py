@@ -1,0 +1,46 @@
+"""Take a file out of the system's page cache, and see how much of it is there."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import sys
+from pathlib import Path
+
+
+def drop(path: Path) -> str | None:
+    """Ask the system to forget the file's pages. None when it was asked, else the reason why it cannot be."""
+    if not hasattr(os, "posix_fadvise"):
+        return f"{sys.platform} has no posix_fadvise: the file cannot be taken out of the page cache"
+    try:
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())  # pages that are not on disk yet cannot be dropped
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError as error:
+        return f"posix_fadvise failed: {error}"
+    return None
+
+
+def resident_share(path: Path) -> float | None:
+    """Share (0 to 1) of the file's pages in the page cache, by mincore(2). None where it cannot be asked."""
+    size = path.stat().st_size
+    if size == 0 or sys.platform == "win32":
+        return None
+    try:
+        mincore = ctypes.CDLL(None, use_errno=True).mincore
+    except (AttributeError, OSError):
+        return None
+    pages = -(-size // mmap.PAGESIZE)
+    states = (ctypes.c_ubyte * pages)()
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), size, flags=mmap.MAP_PRIVATE, prot=_COPY) as mapped:
+        view = (ctypes.c_ubyte * size).from_buffer(mapped)  # a private mapping: nothing is read or written through it
+        try:
+            failed = mincore(ctypes.c_void_p(ctypes.addressof(view)), ctypes.c_size_t(size), states)
+        finally:
+            del view
+    return None if failed else sum(state & 1 for state in states) / pages
+
+
+# from_buffer wants a writable mapping; MAP_PRIVATE keeps the file out of reach.
+_COPY = 0 if sys.platform == "win32" else mmap.PROT_READ | mmap.PROT_WRITE

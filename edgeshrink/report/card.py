@@ -1,0 +1,164 @@
+"""`MODEL_CARD.md`: what stands in the folder, for whoever finds it later. Concise; the report has everything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from edgeshrink.core.reading import Reading
+from edgeshrink.core.report import Report
+from edgeshrink.report.format import human_bytes, limit_text, line_label, plain, reading_text
+
+
+def model_card(report: Report) -> str:
+    """The card as Markdown, with the front matter that model hubs read. Names and texts from outside are escaped."""
+    sections = (_what(report), _how(report), _verdict(report), _quality(report), _speed(report), _limits(report))
+    body = "\n\n".join("\n".join(section) for section in map(tuple, sections) if section)
+    return f"{_front_matter(report)}\n{body}\n"
+
+
+def _front_matter(report: Report) -> str:
+    source = report.source
+    entries = {"library_name": report.artifact.format, "tags": ["edgeshrink", report.artifact.scheme, report.target]}
+    if source is not None and source.license:
+        entries["license"] = source.license
+    if source is not None and source.hub_id:
+        entries["base_model"] = source.hub_id
+    lines = (f"{key}: {json.dumps(value, ensure_ascii=True)}" for key, value in entries.items())
+    return "\n".join(("---", *lines, "---", ""))
+
+
+def _what(report: Report) -> Iterator[str]:
+    artifact, source = report.artifact, report.source
+    yield f"# {_text(source.given if source else artifact.file)} at {_text(artifact.scheme)}"
+    yield ""
+    yield f"- **File**: {_code(artifact.file)}, {human_bytes(artifact.nbytes)}, sha256 {_code(artifact.sha256)}"
+    yield (
+        f"- **Built for**: {_text(report.profile_name)} ({_code(report.profile)}), target {_code(report.target)}, "
+        f"context {report.context:,} tokens"
+    )
+    if source is None:
+        yield "- **Source**: not known; an existing file was measured"
+        return
+    revision = f" at revision {_code(source.revision)}" if source.revision else ""
+    yield (
+        f"- **Source**: {_text(source.hub_id or source.given)}{revision}, {_text(source.model_type)}, "
+        f"{source.parameters:,} parameters in {_text(source.dtype)}, digest {_code(source.digest)}"
+    )
+    yield f"- **License of the source**: {_text(source.license or 'not stated by the source; ask its author')}"
+
+
+def _how(report: Report) -> Iterator[str]:
+    done = report.compression
+    if done is None:
+        return
+    yield "## How it was compressed"
+    yield ""
+    yield f"{_text(done.method[:1].upper() + done.method[1:])}. Importance matrix: {_text(done.imatrix)}."
+    if done.calibration_text:
+        yield (
+            f"Calibration text: {_code(done.calibration_text)}, {done.calibration_tokens:,} tokens, "
+            f"sha256 {_code(done.calibration_sha256)}."
+        )
+    counts: dict[str, list[int]] = {}
+    for tensor in report.artifact.tensors:
+        entry = counts.setdefault(tensor.type, [0, 0])
+        entry[0] += 1
+        entry[1] += tensor.nbytes
+    rows = [(_text(type), f"{count:,}", human_bytes(nbytes)) for type, (count, nbytes) in counts.items()]
+    yield ""
+    yield from _table(("Type", "Tensors", "Size"), rows)
+    yield ""
+    yield f"{report.artifact.bits_per_weight:.2f} bits per weight. `report.html` lists every tensor, its type and why."
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    yield f"## Verdict: {report.verdict.outcome}"
+    yield ""
+    rows = [
+        (_text(line_label(line.name)), limit_text(line), _reading(line.reading, line.unit), line.outcome)
+        for line in report.verdict.lines
+    ]
+    yield from _table(("Budget line", "Limit", "Measured", "Outcome"), rows)
+
+
+def _quality(report: Report) -> Iterator[str]:
+    quality = report.quality
+    if quality is None:
+        return
+    yield "## Quality"
+    yield ""
+    yield (
+        f"Against {_text(quality.reference)}, on {quality.tokens:,} tokens of {_code(quality.text)} "
+        f"(sha256 {_code(quality.text_sha256)}), a text used for nothing else."
+    )
+    yield ""
+    rows = [
+        ("Mean KL", _reading(quality.mean_kl, "nats")),
+        ("Same top token", _reading(quality.same_top_share, "share")),
+        ("Perplexity", _reading(quality.perplexity, "")),
+        ("Perplexity of the reference", _reading(quality.reference_perplexity, "")),
+        ("Perplexity ratio", _reading(quality.perplexity_ratio, "x")),
+    ]
+    rows += [(f"Check: {_text(check.name)}", f"{check.outcome}: {_text(check.detail)}") for check in quality.checks]
+    yield from _table(("Figure", "Value"), rows)
+
+
+def _speed(report: Report) -> Iterator[str]:
+    seen = report.measurements
+    if seen is None:
+        return
+    runtime = seen.runtime
+    yield "## Speed and memory"
+    yield ""
+    yield (
+        f"Measured {_text(seen.taken_at)} on {_text(seen.host.cpu)} ({seen.host.cores} cores, "
+        f"{human_bytes(seen.host.ram_bytes)} RAM, {_text(seen.host.system)}) through {_text(runtime.name)} "
+        f"{_text(runtime.version)} on {_text(runtime.backend)}, {runtime.threads} threads, "
+        f"{seen.repetitions} repetitions."
+    )
+    yield ""
+    rows = [
+        ("Decode", _reading(seen.decode_tok_s, "tok/s")),
+        ("Inter-token, p50", _reading(seen.inter_token_p50_ms, "ms")),
+        ("Inter-token, p99", _reading(seen.inter_token_p99_ms, "ms")),
+        *((f"TTFT p95 at {point.prompt_tokens:,} tokens", _reading(point.ttft_p95_ms, "ms")) for point in seen.prefill),
+        ("Peak RSS", _reading(seen.memory.peak_rss_bytes, "bytes")),
+        ("Peak anonymous", _reading(seen.memory.peak_anon_bytes, "bytes")),
+        ("Energy per token", _reading(seen.energy_mj_per_token, "mJ")),
+    ]
+    yield from _table(("Figure", "Value"), rows)
+
+
+def _limits(report: Report) -> Iterator[str]:
+    yield "## Limits"
+    yield ""
+    for text in report.traded_away:
+        yield f"- {_text(text)}"
+    for text in report.notes:
+        yield f"- {_text(text)}"
+    if not report.runs_on_this_host:
+        yield f"- Nothing was measured on {_text(report.profile_name)}: its speed and memory are predictions at best."
+    yield "- What the source model gets wrong, this file gets wrong too; its own card says for what it is meant."
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + " --- |" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _reading(reading: Reading, unit: str) -> str:
+    return _text(reading_text(reading, unit))
+
+
+def _text(text: str) -> str:
+    """`text` as words of Markdown: nothing in it starts markup, HTML or a table cell."""
+    return re.sub(r"[\\`*\[<>|#~&]|(?<!\w)_|_(?!\w)", r"\\\g<0>", plain(text))
+
+
+def _code(text: str) -> str:
+    """`text` as code, safe in a table: no backtick and no bar survives."""
+    return f"`{plain(text).replace('`', chr(39)).replace('|', '¦')}`"

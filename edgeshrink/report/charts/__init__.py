@@ -1,0 +1,9 @@
+"""The charts of report.html: one a file, each from values to an inline SVG, or the reason why there is none."""
+
+from edgeshrink.report.charts.latency import inter_token_chart, ttft_chart
+from edgeshrink.report.charts.memory import memory_chart
+from edgeshrink.report.charts.prediction import prediction_chart
+from edgeshrink.report.charts.size_quality import size_quality_chart
+from edgeshrink.report.charts.svg import Figure
+
+__all__ = ["Figure", "inter_token_chart", "memory_chart", "prediction_chart", "size_quality_chart", "ttft_chart"]

@@ -1,0 +1,161 @@
+"""`manifest.json`: write it for a finished folder, and tell later what in the folder is no longer as it was."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
+
+from pydantic import TypeAdapter, ValidationError
+
+from edgeshrink.core.manifest import MANIFEST_SCHEMA, Manifest, ManifestFile, ManifestPlan, ManifestSource
+from edgeshrink.core.report import Report, SourceSummary
+from edgeshrink.errors import DataError, NoSpace, UsageError
+
+MANIFEST_NAME = "manifest.json"
+REPORT_NAME = "report.json"
+_HINT = "a folder that edgeshrink wrote has a manifest.json; build again, or name another folder"
+
+
+def write_manifest(
+    folder: Path, report: Report, versions: Mapping[str, str], *, known_sha256: Mapping[str, str] | None = None
+) -> Manifest:
+    """Write `manifest.json` into `folder`, last, when every other file stands there; report.json must.
+
+    `versions`: tools and libraries by name. `known_sha256`: digests by file name, of files just written, so that
+    a large artifact is not read again. The time is the report's, so that an identical build ends in equal bytes.
+    """
+    known = dict(known_sha256 or {})
+    names = _names(folder)
+    if REPORT_NAME not in names:
+        raise UsageError(f"{folder} has no {REPORT_NAME}: the manifest is written after it", hint=_HINT)
+    files = tuple(
+        ManifestFile(name, known.get(name) or _sha256(folder / name), (folder / name).stat().st_size) for name in names
+    )
+    source, artifact = report.source, report.artifact
+    manifest = Manifest(
+        schema=MANIFEST_SCHEMA,
+        created_at=report.created_at,
+        source=None if source is None else _source(source),
+        plan=ManifestPlan(
+            target=report.target,
+            profile=report.profile,
+            format=artifact.format,
+            scheme=artifact.scheme,
+            context=report.context,
+            imatrix=report.compression.imatrix if report.compression else "",
+            tensor_types={tensor.name: tensor.type for tensor in artifact.tensors},
+        ),
+        versions=dict(sorted(versions.items())),
+        report_sha256=next(file.sha256 for file in files if file.name == REPORT_NAME),
+        files=files,
+    )
+    text = json.dumps(_ADAPTER.dump_python(manifest, mode="json"), indent=2, ensure_ascii=False) + "\n"
+    _write(folder / MANIFEST_NAME, text)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of `folder`; DataError where there is none, or where it is not one of ours."""
+    path = folder / MANIFEST_NAME
+    try:
+        return _ADAPTER.validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} has no {MANIFEST_NAME}", hint=_HINT) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise DataError(f"{path} is not a manifest: at {where}: {first['msg']}", hint=_HINT) from error
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether edgeshrink wrote `folder`: it has a manifest that reads. What stands in it is not looked at."""
+    try:
+        read_manifest(folder)
+    except DataError:
+        return False
+    return True
+
+
+def verify_manifest(folder: Path) -> tuple[str, ...]:
+    """What is wrong with `folder`, one sentence each; empty where every byte is as it was written.
+
+    Finds files that are missing, changed, replaced by a link, or not listed. It cannot tell who wrote the manifest.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except DataError as error:
+        return (error.message,)
+    problems = []
+    listed = {file.name: file for file in manifest.files}
+    for name, file in listed.items():
+        problem = _problem(folder, file)
+        if problem:
+            problems.append(f"{name}: {problem}")
+    problems += [f"{name}: not listed in {MANIFEST_NAME}" for name in _names(folder) if name not in listed]
+    report = listed.get(REPORT_NAME)
+    if report is None:
+        problems.append(f"{MANIFEST_NAME}: lists no {REPORT_NAME}")
+    elif report.sha256 != manifest.report_sha256:
+        problems.append(f"{MANIFEST_NAME}: report_sha256 is not the digest it lists for {REPORT_NAME}")
+    return tuple(problems)
+
+
+_ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)
+
+
+def _source(source: SourceSummary) -> ManifestSource:
+    return ManifestSource(source.given, source.digest, source.hub_id, source.revision, source.license)
+
+
+def _problem(folder: Path, file: ManifestFile) -> str:
+    relative = PureWindowsPath(file.name)  # its rules are the stricter ones: drives, and both slashes
+    if relative.anchor or ".." in relative.parts:
+        return "points outside of the folder"
+    path = folder / file.name
+    if path.is_symlink():
+        return "is a link, and was a file"
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            return "is not a file"
+        if size != file.bytes:
+            return f"changed: {size:,} bytes, written with {file.bytes:,}"
+        return "" if _sha256(path) == file.sha256 else "changed: same size, other content"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _names(folder: Path) -> tuple[str, ...]:
+    """Every file and link below `folder` but the manifest: relative, forward slashes, sorted."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        found += [Path(parent, name).relative_to(folder).as_posix() for name in (*files, *links)]
+    return tuple(sorted(name for name in found if name != MANIFEST_NAME))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    half = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        if error.errno == errno.ENOSPC:
+            raise NoSpace(f"no space left to write {path}", hint="free some space and run it again") from error
+        hint = "choose a folder you may write to"
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint=hint) from error

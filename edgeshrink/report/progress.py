@@ -1,0 +1,90 @@
+"""Progress bars on stderr. In a pipe, in a log, or when told to be quiet there are none, and nothing is written."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from edgeshrink.core import events
+from edgeshrink.report.format import human_bytes, number, plain
+
+_VISIBLE = 8
+
+
+class ProgressBars:
+    """A context that gives a Listener: `with ProgressBars(quiet=as_json) as listener: build(..., listener)`.
+
+    One bar a task; a task that starts over gets its bar back. The bars go away at the end, as the report follows.
+    Events may come from any thread.
+    """
+
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet or not self._console.is_terminal
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> events.Listener:
+        if self._quiet:
+            return events.silent
+        self._bars = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            _Amount(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            refresh_per_second=5,
+        )
+        self._bars.start()
+        return self._show
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def _show(self, event: events.Progress) -> None:
+        with self._lock:
+            bars = self._bars
+            if bars is None:
+                return
+            total = event.total or None
+            task = self._tasks.get(event.task)
+            if task is None:
+                task = self._tasks[event.task] = bars.add_task(plain(event.task), total=total, unit=event.unit)
+                for old in list(self._tasks.values())[:-_VISIBLE]:
+                    bars.update(old, visible=False)
+            elif event.done < bars.tasks[bars.task_ids.index(task)].completed:
+                bars.reset(task, total=total, visible=True)
+            bars.update(task, completed=event.done, total=total, unit=event.unit)
+
+
+class _Amount(ProgressColumn):
+    """`12.0 MiB of 48.0 MiB`, `3 of 5 sessions`, or just how much where the total is not known."""
+
+    def render(self, task: Task) -> Text:
+        unit = str(task.fields.get("unit", ""))
+        total = task.total
+        if unit == "bytes":
+            text = human_bytes(task.completed) + (f" of {human_bytes(total)}" if total else "")
+        else:
+            text = number(task.completed) + (f" of {number(total)}" if total else "") + (f" {unit}" if unit else "")
+        return Text(plain(text), style="progress.download")
