@@ -1,15 +1,15 @@
 """Every error that edgeshrink raises on purpose.
 
-    Error                       exit 2, one clear sentence and a hint
-    ├── UsageError              a flag, an argument or an output folder is wrong
-    ├── DataError               a profile, target, model or GGUF file is wrong (says file and key)
-    │   └── UnsupportedModel    the model is well formed, and edgeshrink cannot build it
-    ├── PlanError               no plan can be made of this request
-    ├── StepFailed              a step did not finish, or its result is not what it promised
-    │   └── ParityError         the finished file does not behave like its source
-    ├── RuntimeFailed           a runtime refused the artifact or died while running it
-    ├── NoSpace                 the disk is full
-    └── ToolMissing             a program or a package is not installed
+Error                       exit 2, one clear sentence and a hint
+├── UsageError              a flag, an argument or an output folder is wrong
+├── DataError               a profile, target, model or GGUF file is wrong (says file and key)
+│   └── UnsupportedModel    the model is well formed, and edgeshrink cannot build it
+├── PlanError               no plan can be made of this request
+├── StepFailed              a step did not finish, or its result is not what it promised
+│   └── ParityError         the finished file does not behave like its source
+├── RuntimeFailed           a runtime refused the artifact or died while running it
+├── NoSpace                 the disk is full
+└── ToolMissing             a program or a package is not installed
 """
 
 

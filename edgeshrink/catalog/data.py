@@ -8,10 +8,10 @@ from typing import Literal
 
 import platformdirs
 
-import edgeshrink
-
 Kind = Literal["profiles", "targets"]
 Origin = Literal["yours", "shipped"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,14 @@ def shipped_folder(kind: Kind) -> Path:
     An editable install leaves a stale copy of `_data` in site-packages; it is never looked at, because only the
     folder that this very package was imported from counts.
     """
-    package = Path(edgeshrink.__file__).resolve().parent
-    checkout = package.parent
-    if (checkout / "pyproject.toml").is_file() and (checkout / kind).is_dir():
-        return checkout / kind
-    return package / "_data" / kind
+    checkout = checkout_folder()
+    return _PACKAGE / "_data" / kind if checkout is None else checkout / kind
+
+
+def checkout_folder() -> Path | None:
+    """The repository that the package runs from; None where it was installed from a wheel."""
+    folder = _PACKAGE.parent
+    return folder if (folder / "pyproject.toml").is_file() and (folder / "profiles").is_dir() else None
 
 
 def display_path(path: Path) -> str:

@@ -6,12 +6,11 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion
 
-import edgeshrink
+from edgeshrink.catalog.data import checkout_folder
 
 SKIPPED_EXTRAS = ("test", "all")
 """`test` is for contributors, `all` only names the others."""
@@ -58,9 +57,9 @@ def _look(text: str, extra: str) -> InstalledPackage:
 
 def _declared() -> tuple[Iterable[str], dict[str, list[str]]]:
     """From the checkout's pyproject.toml where there is one (an editable install's metadata may be old)."""
-    pyproject = Path(edgeshrink.__file__).resolve().parent.parent / "pyproject.toml"
-    if pyproject.is_file():
-        project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    checkout = checkout_folder()
+    if checkout is not None:
+        project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return project["dependencies"], project.get("optional-dependencies", {})
     core: list[str] = []
     extras: dict[str, list[str]] = {}

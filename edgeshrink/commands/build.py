@@ -26,7 +26,9 @@ from edgeshrink.commands.options import (
 @click.option("--gpu-layers", type=click.IntRange(min=0), default=0, show_default=True, help="Layers to offload.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to run with; all physical cores when left out.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the result goes.")
-@click.option("--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists.")
+@click.option(
+    "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."
+)
 @strict_option
 @json_option
 @yes_option

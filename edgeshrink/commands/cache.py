@@ -55,9 +55,7 @@ def ls(as_json: bool) -> int:
     table.add_column("took", justify="right")
     table.add_column("size", justify="right")
     for entry in entries:
-        table.add_row(
-            entry.step, entry.key[:12], entry.made_at, f"{entry.seconds:.1f} s", human_bytes(entry.nbytes)
-        )
+        table.add_row(entry.step, entry.key[:12], entry.made_at, f"{entry.seconds:.1f} s", human_bytes(entry.nbytes))
     show(table)
     return 0
 

@@ -49,8 +49,10 @@ REBUILD = "CMAKE_ARGS=-DGGML_NATIVE=ON pip install --force-reinstall --no-cache-
 def command(calibrate: bool, as_json: bool) -> int:
     """Check versions, compilers, runtimes, sensors, free RAM and disk; exit 1 if something needed is missing."""
     from edgeshrink.report.doctor_table import render_doctor
+    from edgeshrink.report.progress import ProgressBars
 
-    report = doctor(calibrate=calibrate)
+    with ProgressBars(quiet=as_json) as listener:
+        report = doctor(calibrate=calibrate, listener=listener)
     if as_json:
         click.echo(json_text(report))
     else:

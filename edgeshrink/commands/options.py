@@ -25,7 +25,9 @@ def target_options(function: F) -> F:
     for option in (
         click.option("--context", type=click.IntRange(min=16), help="Tokens of context to plan and measure for."),
         click.option("--profile", metavar="ID", help="Device profile; the target's default when left out."),
-        click.option("--target", default="laptop-cpu", show_default=True, metavar="ID", help="See `edgeshrink targets`."),
+        click.option(
+            "--target", default="laptop-cpu", show_default=True, metavar="ID", help="See `edgeshrink targets`."
+        ),
     ):
         function = option(function)
     return function
@@ -55,7 +57,9 @@ def model_options(function: F) -> F:
             callback=lambda _context, _parameter, values: tuple(_pair(value) for value in values),
             help="Type of the tensors whose GGUF name matches; may be given again, the first match wins.",
         ),
-        click.option("--scheme", metavar="NAME", help="For example Q4_K_M; when left out, the target's ladder is walked."),
+        click.option(
+            "--scheme", metavar="NAME", help="For example Q4_K_M; when left out, the target's ladder is walked."
+        ),
         click.option("--format", "format_", default="gguf", show_default=True, metavar="NAME"),
     ):
         function = option(function)
@@ -97,5 +101,3 @@ def json_text(value: Any) -> str:
     from edgeshrink.core.values import to_json
 
     return to_json(value).rstrip("\n")
-
-

@@ -15,8 +15,12 @@ from edgeshrink.commands.options import json_option, request_of, show, strict_op
 @target_options
 @click.option("--gpu-layers", type=click.IntRange(min=0), default=0, show_default=True, help="Layers to offload.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to run with; all physical cores when left out.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write report.json and report.html.")
-@click.option("--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write report.json and report.html."
+)
+@click.option(
+    "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."
+)
 @strict_option
 @json_option
 def command(file: Path, strict: bool, as_json: bool, **arguments: Any) -> int:

@@ -61,8 +61,9 @@ def _groups(root: Path) -> list[tuple[Path, str]]:
             top, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
         else:
             continue
-        # Inside a container the path may be the host's, which is not mounted here: the top then is the container's own.
-        folder = top / inner.lstrip("/")
+        # Inside a container the path may be the host's, which is not mounted here (it then begins with "..", or is
+        # not there): the top is the container's own.
+        folder = top if ".." in inner.split("/") else top / inner.lstrip("/")
         while folder != top and top in folder.parents:
             found.append((folder, name))
             folder = folder.parent

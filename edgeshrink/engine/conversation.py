@@ -76,4 +76,3 @@ def _prompt_ids(session: Session, conversation: Conversation, prompt: str) -> li
 
 def _piece(session: Session, token: int | None) -> str:
     return "" if token is None else session.detokenize([token]).decode("utf-8", "replace")
-

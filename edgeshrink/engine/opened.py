@@ -51,7 +51,8 @@ def require_buildable(model: OpenModel) -> Vocabulary:
     source = model.facts.source
     if not model.facts.has_weights:
         raise UnsupportedModel(
-            f"{source.given} has a configuration and no weights", hint="`edgeshrink plan` works without; a build does not"
+            f"{source.given} has a configuration and no weights",
+            hint="`edgeshrink plan` works without; a build does not",
         )
     if model.vocabulary is None:
         raise UnsupportedModel(

@@ -79,7 +79,9 @@ def profile(artifact: Path | str, request: Request | None = None, *, listener: L
 
 def _artifact(path: Path, sha256: str, header: GgufHeader) -> Artifact:
     tensor_bytes = sum(tensor.nbytes for tensor in header.tensors)
-    tensors = tuple(TensorPlan(item.name, item.name, item.shape, item.dtype, "as in the file") for item in header.tensors)
+    tensors = tuple(
+        TensorPlan(item.name, item.name, item.shape, item.dtype, "as in the file") for item in header.tensors
+    )
     elements = sum(tensor.elements for tensor in tensors)
     names = {entry.file_type: entry.name for entry in SCHEMES.values()}
     file_type = header.value("general.file_type")

@@ -59,6 +59,4 @@ def traded_away(model: OpenModel, plan: Plan, quality: Quality) -> Iterator[str]
         yield f"perplexity on the evaluation text changed by {quality.perplexity_ratio.value - 1:+.2%}"
     fallbacks = [tensor for tensor in plan.tensors if tensor.why.startswith(("fallback", "F16: rows"))]
     if fallbacks:
-        yield (
-            f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}"
-        )
+        yield (f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}")

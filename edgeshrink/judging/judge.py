@@ -88,9 +88,7 @@ def device_lines(
         name = f"TTFT p95 at {budget.ttft_prompt_tokens} tokens"
         yield _line(name, "ms", ttft, _ttft(budget.ttft_prompt_tokens, measurements), predicted("ttft_p95_ms"))
     if (speed := budget.decode_tok_s_min) is not None:
-        yield _line(
-            "decode speed", "tok/s", speed, reading("decode_tok_s"), predicted("decode_tok_s"), at_least=True
-        )
+        yield _line("decode speed", "tok/s", speed, reading("decode_tok_s"), predicted("decode_tok_s"), at_least=True)
     if (pause := budget.inter_token_p99_ms_max) is not None:
         yield _line("inter-token p99", "ms", pause, reading("inter_token_p99_ms"), None)
     if (energy := budget.energy_mj_per_token_max) is not None:

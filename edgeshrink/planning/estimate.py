@@ -72,12 +72,12 @@ def bytes_per_token(tensors: tuple[TensorPlan, ...]) -> int:
     return sum(tensor.nbytes for tensor in tensors if tied or tensor.name != "token_embd.weight")
 
 
-def decode_seconds(weight_bytes: float, calibration: MachineCalibration) -> float:
-    """Seconds of one decode step on a calibrated machine."""
+def decode_seconds(weight_bytes: float, n_layers: int, calibration: MachineCalibration) -> float:
+    """Seconds of one decode step on a calibrated machine; the part beside reading weights grows with the layers."""
     cache = max(calibration.cache_bytes, 1)
     cached_share = min(1.0, max(0.0, 2 - weight_bytes / cache))
     return (
-        calibration.decode_overhead_s
+        calibration.decode_overhead_s * n_layers / calibration.overhead_layers
         + weight_bytes * cached_share / calibration.cache_read_bytes_s
         + weight_bytes * (1 - cached_share) / calibration.dram_read_bytes_s
     )
@@ -93,7 +93,9 @@ def _decode(
 ) -> Prediction:
     moved = bytes_per_token(tensors) + facts.kv_bytes_per_token_f16 * min(context, 512) / 2
     if calibration is not None:
-        return Estimate(1 / decode_seconds(moved, calibration), "roofline with a cache term, this machine's calibration")
+        return Estimate(
+            1 / decode_seconds(moved, facts.n_layers, calibration), "roofline with a cache term, this machine's calibration"
+        )
     if on_this_host:
         return NOT_CALIBRATED
     bandwidth = profile.facts.memory_bandwidth_bytes_s
@@ -115,7 +117,7 @@ def _ttft(
     weights = sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1 and tensor.name != "token_embd.weight")
     attention = 2 * facts.n_layers * facts.n_heads * facts.head_dim * prompt_tokens
     flop = prompt_tokens * (2 * weights + attention)
-    seconds = flop / calibration.prefill_flop_s + decode_seconds(bytes_per_token(tensors), calibration)
+    seconds = flop / calibration.prefill_flop_s + decode_seconds(bytes_per_token(tensors), facts.n_layers, calibration)
     return Estimate(1000 * seconds, "multiply-adds at the calibrated prefill speed")
 
 

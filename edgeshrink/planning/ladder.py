@@ -32,7 +32,11 @@ def first(candidates: Sequence[Candidate], preferred: str) -> Move:
     start = names.index(preferred)
     for candidate in reversed(candidates[: start + 1]):
         if candidate.fits is not False:
-            why = "the target's preferred scheme" if candidate.scheme == preferred else f"{preferred} is predicted not to fit"
+            why = (
+                "the target's preferred scheme"
+                if candidate.scheme == preferred
+                else f"{preferred} is predicted not to fit"
+            )
             return Move(candidate.scheme, candidate.scheme, why)
     smallest = names[0]
     return Move(smallest, smallest, f"no scheme is predicted to fit; the smallest, {candidates[0].why}")

@@ -46,7 +46,7 @@ class Situation:
 
     @property
     def context(self) -> int:
-        """Tokens of KV cache that are planned: asked for, else the target's, never more than the model was trained on."""
+        """Tokens of KV cache: asked for, else the target's, never more than the model was trained on."""
         asked = self.request.context or self.format.context_tokens
         return min(asked, self.facts.context_length)
 

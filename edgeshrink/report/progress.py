@@ -86,5 +86,9 @@ class _Amount(ProgressColumn):
         if unit == "bytes":
             text = human_bytes(task.completed) + (f" of {human_bytes(total)}" if total else "")
         else:
-            text = number(task.completed) + (f" of {number(total)}" if total else "") + (f" {unit}" if unit else "")
+            text = _count(task.completed) + (f" of {_count(total)}" if total else "") + (f" {unit}" if unit else "")
         return Text(plain(text), style="progress.download")
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else number(value)

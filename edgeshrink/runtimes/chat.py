@@ -1,4 +1,7 @@
-"""Render a chat template as Hugging Face does, in a sandbox: a template is a program that came with a checkpoint."""
+"""Render a chat template as Hugging Face does, in a sandbox: a template is a program that came with a checkpoint.
+
+It sees plain JSON values and a handful of functions, nothing of Python's inside. Its time and memory are not bounded.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 import jinja2
-from jinja2.ext import loopcontrols
+from jinja2.ext import Extension, loopcontrols
+from jinja2.nodes import Node, Scope
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 from edgeshrink.errors import DataError
 
@@ -33,13 +39,13 @@ def render_chat(
     """
     try:
         return _compile(template).render(
-            messages=[dict(message) for message in messages],
-            tools=None if tools is None else [dict(tool) for tool in tools],
+            messages=_plain(list(messages)),
+            tools=None if tools is None else _plain(list(tools)),
             documents=None,
             add_generation_prompt=add_generation_prompt,
             bos_token=bos_token,
             eos_token=eos_token,
-            **variables,
+            **_plain(variables),
         )
     except jinja2.TemplateSyntaxError as error:
         raise DataError(f"the chat template is not valid Jinja: line {error.lineno}: {error.message}") from error
@@ -51,11 +57,49 @@ def render_chat(
 
 @lru_cache(maxsize=8)
 def _compile(template: str) -> jinja2.Template:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now
+    environment.globals["namespace"] = _PlainNamespace
+    environment.globals["dict"] = lambda *args, **names: dict(*args, **names)
     return environment.from_string(template)
+
+
+class _Generation(Extension):
+    """`{% generation %}` marks the assistant's words for training; here it is its body."""
+
+    tags = {"generation"}  # noqa: RUF012
+
+    def parse(self, parser: Parser) -> Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return Scope(body, lineno=line)
+
+
+class _PlainNamespace(Namespace):
+    """Jinja's namespace, which would otherwise let a template store names that Python gives a meaning to."""
+
+    def __init__(*args: Any, **names: Any) -> None:
+        self, *rest = args
+        values = dict(*rest, **names)
+        for name in values:
+            _refuse_private(name)
+        Namespace.__init__(self, values)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _refuse_private(name)
+        super().__setitem__(name, value)
+
+
+def _refuse_private(name: str) -> None:
+    if name.startswith("_"):
+        raise jinja2.exceptions.SecurityError(f"a namespace cannot hold the name {name!r}")
+
+
+def _plain(value: Any) -> Any:
+    """A copy made of JSON values alone: objects with methods of their own never reach the template."""
+    return json.loads(json.dumps(value))
 
 
 def _tojson(

@@ -1,11 +1,11 @@
 """The store on disk.
 
-    <root>/steps/<key>/result/...   what the step wrote
-    <root>/steps/<key>/step.json    what the key was made of, digests of the result, when and how long
-    <root>/work/<key>.<random>/     being written; renamed into steps/ when whole
-    <root>/locks/<key>.lock         one writer per key; a second build waits and takes the result
-    <root>/notes/*.json             small facts
-    <root>/runs/*.jsonl             what each run decided, for `edgeshrink cache why`
+<root>/steps/<key>/result/...   what the step wrote
+<root>/steps/<key>/step.json    what the key was made of, digests of the result, when and how long
+<root>/work/<key>.<random>/     being written; renamed into steps/ when whole
+<root>/locks/<key>.lock         one writer per key; a second build waits and takes the result
+<root>/notes/*.json             small facts
+<root>/runs/*.jsonl             what each run decided, for `edgeshrink cache why`
 """
 
 from __future__ import annotations

@@ -75,6 +75,8 @@ def test_one_failure_outweighs_all_and_one_unknown_outweighs_passes(outcomes: tu
     assert overall(outcomes) == expected
 
 
-@pytest.mark.parametrize(("outcome", "strict", "code"), [("PASS", True, 0), ("UNKNOWN", False, 0), ("UNKNOWN", True, 1), ("FAIL", False, 1)])
+@pytest.mark.parametrize(
+    ("outcome", "strict", "code"), [("PASS", True, 0), ("UNKNOWN", False, 0), ("UNKNOWN", True, 1), ("FAIL", False, 1)]
+)
 def test_exit_codes(outcome: str, strict: bool, code: int) -> None:
     assert Verdict(outcome, ()).exit_code(strict=strict) == code  # type: ignore[arg-type]

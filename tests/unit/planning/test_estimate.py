@@ -46,14 +46,14 @@ def predictions(stories: Path, *, on_this_host: bool, calibration: MachineCalibr
 
 
 def test_weights_inside_the_cache_are_read_at_its_speed() -> None:
-    inside = decode_seconds(8 * MIB, CALIBRATION) - CALIBRATION.decode_overhead_s
-    outside = decode_seconds(640 * MIB, CALIBRATION) - CALIBRATION.decode_overhead_s
+    inside = decode_seconds(8 * MIB, 16, CALIBRATION) - CALIBRATION.decode_overhead_s
+    outside = decode_seconds(640 * MIB, 16, CALIBRATION) - CALIBRATION.decode_overhead_s
     assert inside == pytest.approx(8 * MIB / CALIBRATION.cache_read_bytes_s)
     assert outside == pytest.approx(640 * MIB / CALIBRATION.dram_read_bytes_s)
 
 
 def test_more_bytes_never_take_less_time() -> None:
-    times = [decode_seconds(size * MIB, CALIBRATION) for size in range(1, 200)]
+    times = [decode_seconds(size * MIB, 16, CALIBRATION) for size in range(1, 200)]
     assert times == sorted(times)
 
 
@@ -75,3 +75,7 @@ def test_another_device_is_predicted_from_its_data_sheet_not_from_this_host(stor
     assert answers[0].decode_tok_s == answers[1].decode_tok_s
     assert isinstance(answers[0].decode_tok_s, Estimate)
     assert isinstance(answers[0].ttft_p95_ms, Unmeasured)
+
+
+def test_a_step_through_more_layers_costs_more_beside_its_weights() -> None:
+    assert decode_seconds(0, 32, CALIBRATION) == pytest.approx(2 * CALIBRATION.decode_overhead_s)

@@ -1,0 +1,66 @@
+"""The page in a real browser: it draws, complains about nothing and asks the network for nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgeshrink.report.html import report_to_html
+
+from .sample import sample_failed_report, sample_report
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--enable-logging=stderr",
+    "--dump-dom",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"no Chromium on PATH (looked for {', '.join(NAMES)})")
+    return found
+
+
+def opened(browser: str, page: str, folder: Path) -> tuple[str, list[str]]:
+    """The page as the browser built it, and what its console said."""
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    command = [browser, *FLAGS, f"--user-data-dir={folder / 'browser'}", path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_the_page_is_whole_and_the_console_is_silent(browser: str, tmp_path: Path) -> None:
+    report = sample_failed_report()
+    dom, console = opened(browser, report_to_html(report), tmp_path)
+    assert console == []
+    assert dom.count("<svg") == 5
+    assert len(re.findall(r"<h2", dom)) == 9
+    for line in report.verdict.lines:
+        assert line.why.replace("&", "&amp;") in dom
+    assert dom.count("<details>") == len({tensor.type for tensor in report.artifact.tensors})
+
+
+def test_the_page_stops_a_request_that_somebody_put_into_it(browser: str, tmp_path: Path) -> None:
+    """Also shows that the silence of the console means something."""
+    planted = '<img src="http://example.invalid/pixel.png"><script>document.title = "ran"</script></body>'
+    dom, console = opened(browser, report_to_html(sample_report()).replace("</body>", planted), tmp_path)
+    assert [line for line in console if "Content Security Policy" in line]
+    assert "<title>ran" not in dom

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+from rich.console import Console
+
+from edgeshrink.core.events import Progress
+from edgeshrink.report.progress import ProgressBars
+
+
+def terminal(width: int = 80) -> tuple[Console, io.StringIO]:
+    stream = io.StringIO()
+    return Console(file=stream, force_terminal=True, width=width, height=40, legacy_windows=False), stream
+
+
+def test_a_terminal_sees_task_amount_and_total() -> None:
+    console, stream = terminal()
+    with ProgressBars(console=console) as listener:
+        listener(Progress("write model.gguf", 5 * 1024**2, 20 * 1024**2, "bytes"))
+        listener(Progress("measure", 2, 5, "sessions"))
+    text = stream.getvalue()
+    assert "write model.gguf" in text and "5.00 MiB of 20.0 MiB" in text
+    assert "2 of 5 sessions" in text
+
+
+def test_a_total_that_is_not_known_is_not_shown() -> None:
+    console, stream = terminal()
+    with ProgressBars(console=console) as listener:
+        listener(Progress("read", 3 * 1024**2, 0, "bytes"))
+    assert "3.00 MiB" in stream.getvalue()
+    assert "3.00 MiB of" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_pipe_gets_not_one_byte(quiet: bool) -> None:
+    stream = io.StringIO()
+    with ProgressBars(quiet=quiet, console=Console(file=stream, force_terminal=False)) as listener:
+        listener(Progress("write", 1, 2))
+    assert stream.getvalue() == ""
+
+
+def test_quiet_is_silent_on_a_terminal_too() -> None:
+    console, stream = terminal()
+    with ProgressBars(quiet=True, console=console) as listener:
+        listener(Progress("write", 1, 2))
+    assert stream.getvalue() == ""
+
+
+def test_a_task_may_start_over_and_markup_in_its_name_is_text() -> None:
+    console, stream = terminal()
+    with ProgressBars(console=console) as listener:
+        for done in (1, 2, 3, 1, 2, 3):
+            listener(Progress("[bold]evaluate[/]", done, 3, "chunks"))
+    assert "[bold]evaluate[/]" in stream.getvalue()
+
+
+def test_events_may_come_from_many_threads_and_after_the_end() -> None:
+    console, _ = terminal()
+    bars = ProgressBars(console=console)
+    failures: list[BaseException] = []
+    with bars as listener:
+
+        def work(name: str) -> None:
+            try:
+                for done in range(50):
+                    listener(Progress(name, done, 50))
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(f"task {index}",)) for index in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    listener(Progress("too late", 1, 2))
+    assert failures == []
+
+
+def test_an_error_inside_goes_through() -> None:
+    console, _ = terminal()
+    with pytest.raises(RuntimeError, match="boom"), ProgressBars(console=console):
+        raise RuntimeError("boom")
