@@ -27,23 +27,24 @@ class Framing:
     chat_template: str | None = field(repr=False)
 
 
-def read_framing(folder: Path, config: Mapping[str, Any], lookup: Lookup) -> Framing:
-    """`lookup` gives the id of a token's text. The tokenizer's own names come before the model's ids."""
+def read_framing(folder: Path, config: Mapping[str, Any], size: int, lookup: Lookup) -> Framing:
+    """`lookup` gives the id of a token's text; ids count below `size` only. The tokenizer's names come before ids."""
     said = read_json_if_there(folder / "tokenizer_config.json")
     named = {**read_json_if_there(folder / "special_tokens_map.json"), **said}
     generation = read_json_if_there(folder / "generation_config.json")
-    eos_ids = tuple(_ids(config.get("eos_token_id"))), tuple(_ids(generation.get("eos_token_id")))
-    eos = _named(named, "eos_token", lookup)
-    if eos is None:
-        eos = next(iter(eos_ids[1] + eos_ids[0]), None)
-    stops = dict.fromkeys((*((eos,) if eos is not None else ()), *eos_ids[0], *eos_ids[1]))
+    named_eos = _named(named, "eos_token", lookup)
+    stops = [
+        *_ids(named_eos, size),
+        *_ids(config.get("eos_token_id"), size),
+        *_ids(generation.get("eos_token_id"), size),
+    ]
     explicit = isinstance(said.get("add_bos_token"), bool) or isinstance(said.get("add_eos_token"), bool)
     return Framing(
-        bos_id=_first(_named(named, "bos_token", lookup), config.get("bos_token_id"), generation.get("bos_token_id")),
-        eos_id=eos,
+        bos_id=_first(size, _named(named, "bos_token", lookup), config.get("bos_token_id")),
+        eos_id=_first(size, named_eos, generation.get("eos_token_id"), config.get("eos_token_id")),
         unk_id=_named(named, "unk_token", lookup),
-        pad_id=_first(_named(named, "pad_token", lookup), config.get("pad_token_id")),
-        stop_ids=tuple(stops),
+        pad_id=_first(size, _named(named, "pad_token", lookup), config.get("pad_token_id")),
+        stop_ids=tuple(dict.fromkeys(stops)),
         adds_bos=bool(said.get("add_bos_token")) if explicit else None,
         adds_eos=bool(said.get("add_eos_token")) if explicit else None,
         chat_template=_chat_template(folder, said),
@@ -56,16 +57,13 @@ def _named(names: Mapping[str, Any], key: str, lookup: Lookup) -> int | None:
     return lookup(text) if isinstance(text, str) else None
 
 
-def _first(*candidates: Any) -> int | None:
-    for candidate in candidates:
-        for number in _ids(candidate):
-            return number
-    return None
+def _first(size: int, *candidates: Any) -> int | None:
+    return next((number for candidate in candidates for number in _ids(candidate, size)), None)
 
 
-def _ids(value: Any) -> Iterator[int]:
+def _ids(value: Any, size: int) -> Iterator[int]:
     for entry in value if isinstance(value, list) else [value]:
-        if isinstance(entry, int) and not isinstance(entry, bool) and entry >= 0:
+        if isinstance(entry, int) and not isinstance(entry, bool) and 0 <= entry < size:
             yield entry
 
 

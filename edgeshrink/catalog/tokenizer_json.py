@@ -27,7 +27,7 @@ def json_vocabulary(file: Path, facts: ModelFacts, *, text: str | None = None) -
     data = read_json(file) if text is None else json.loads(text)
     kind = _kind(file, data)
     source = _Source(file, data, _open(file, file.read_text(encoding="utf-8-sig") if text is None else text))
-    framing = read_framing(file.parent, facts.config, source.tokenizer.token_to_id)
+    framing = read_framing(file.parent, facts.config, facts.vocab_size, source.tokenizer.token_to_id)
     adds = _Added.by(framing, source)
     rows = Rows(facts.vocab_size, file)
     ranks = _scores(data["model"]) if kind == "spm" else {}

@@ -22,7 +22,7 @@ def sentencepiece_vocabulary(file: Path, facts: ModelFacts) -> Vocabulary:
     ids = {processor.id_to_piece(number): number for number in range(processor.get_piece_size())} | {
         text: number for number, (text, _) in added.items()
     }
-    framing = read_framing(file.parent, facts.config, ids.get)
+    framing = read_framing(file.parent, facts.config, facts.vocab_size, ids.get)
     bos = framing.bos_id if framing.bos_id is not None else _valid(processor.bos_id())
     eos = framing.eos_id if framing.eos_id is not None else _valid(processor.eos_id())
     stops = framing.stop_ids or (() if eos is None else (eos,))

@@ -35,10 +35,14 @@ class OpenModel:
         return sum(tensor.elements for tensor in self.layout)
 
 
-def open_model(request: Request) -> OpenModel:
-    """Read configuration, headers and tokenizer; refuse at once what cannot be built."""
+def open_model(request: Request, *, fetch_weights: bool = True) -> OpenModel:
+    """Read configuration, headers and tokenizer; refuse at once what cannot be built.
+
+    Without `fetch_weights`, those of a hub model stay on the hub.
+    """
     given = str(DEMO_MODEL) if request.model is None else request.model
-    facts = inspect_model(given, offline=request.offline)
+    weights = fetch_weights or Path(given).exists()
+    facts = inspect_model(given, offline=request.offline, weights=weights)
     tensors = layout(facts)
     if facts.has_weights:
         check_source(facts, tensors)

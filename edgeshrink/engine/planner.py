@@ -32,7 +32,7 @@ class Outlook:
 
 def outlook(request: Request) -> Outlook:
     """Answer what a build of `request` would try and what would come of it."""
-    model = open_model(request)
+    model = open_model(request, fetch_weights=False)
     situation = find_situation(request, model, known_calibration(Store()))
     ladder = candidates(situation)
     start = first(ladder, _preferred(request, situation.format.preferred_scheme, ladder))

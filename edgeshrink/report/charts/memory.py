@@ -48,8 +48,8 @@ def memory_chart(report: Report) -> svg.Figure:
     if shown and found is not None and limit is not None:
         parts.append(svg.line(svg.LEFT, y(limit / unit), svg.RIGHT, y(limit / unit), "limit"))
         parts.append(svg.text(svg.RIGHT, y(limit / unit) - 5, f"limit {limit_value(found)}", "limit-label", "end"))
-    elif limit is not None:
-        caption += f" The limit of {human_bytes(limit)} is far above."
+    elif found is not None:
+        caption += f" The limit of {limit_value(found)} is far above."
     anon_peak = max(sample.anon_bytes for sample in samples)
     said = f"peak {human_bytes(peak)} resident, at most {human_bytes(anon_peak)} of it anonymous"
     return svg.Figure(_ID, _TITLE, caption, svg.drawing(_ID, _TITLE, said, parts))

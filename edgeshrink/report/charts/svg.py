@@ -128,4 +128,4 @@ def _log_ticks(low: float, high: float, wanted: int) -> tuple[float, ...]:
         found = tuple(f * 10.0**p for p in powers for f in factors if low * 0.999 <= f * 10.0**p <= high * 1.001)
         if len(found) >= min(3, wanted):
             break
-    return found
+    return found or _even_ticks(low, high, wanted)

@@ -105,8 +105,9 @@ def test_a_folder_of_that_name_is_no_profile(config_home: Path) -> None:
 
 def test_the_id_must_be_the_name_of_the_file(config_home: Path, write_profile: WriteProfile) -> None:
     write_profile(Path("profiles"), "mine").rename("profiles/yours.toml")
-    with pytest.raises(DataError, match=r"profiles/yours\.toml: id: expected 'yours', the name of the file, got 'mine'"):
+    with pytest.raises(DataError) as caught:
         load_profile("yours")
+    assert caught.value.message == "profiles/yours.toml: id: expected 'yours', the name of the file, got 'mine'"
 
 
 def test_an_unknown_id_lists_the_known_ones_and_the_nearest(config_home: Path) -> None:

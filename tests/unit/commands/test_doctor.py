@@ -79,6 +79,14 @@ def test_installed_versions_are_read_without_importing() -> None:
     assert "pytest" not in found
 
 
+def test_an_installed_package_reads_its_own_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = ["numpy<3,>=1.26", "torch==2.13.0; extra == 'torch'", 'pytest; extra == "test"']
+    monkeypatch.setattr(requirements_module, "checkout_folder", lambda: None)
+    monkeypatch.setattr(requirements_module.metadata, "requires", lambda name: declared)
+    found = [(package.name, package.tested, package.extra) for package in requirements()]
+    assert found == [("numpy", "<3,>=1.26", ""), ("torch", "==2.13.0", "torch")]
+
+
 def test_kernels_that_were_not_compiled_in_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     from edgeshrink.runtimes import llama_library
 

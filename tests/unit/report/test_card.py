@@ -68,9 +68,9 @@ def test_names_do_not_break_out_of_the_markdown() -> None:
     hostile = replace(report, source=replace(report.source, given=name, license=name), profile=name)
     card = model_card(hostile)
     assert not [line for line in card.splitlines() if line.startswith("# injected")]
-    assert "\\<script>" in card and "\\[y](z)" in card
+    assert "\\<script\\>" in card and "\\[y](z)" in card
     assert front_matter(card)["license"] == name
-    assert [line for line in card.splitlines() if line.startswith("# ")] == [card.splitlines()[5]]
+    assert len([line for line in card.splitlines() if line.startswith("# ")]) == 1
 
 
 def test_ordinary_names_are_not_full_of_backslashes() -> None:

@@ -67,7 +67,7 @@ def test_every_line_of_the_verdict_is_on_the_page(report: Report) -> None:
         assert limit_text(line) in page.text
         assert line.why in page.text
     outcomes = [
-        attributes["class"] for tag, attributes in page.tags if tag == "td" and attributes.get("data-label") is None
+        attributes.get("class") for tag, attributes in page.tags if tag == "td" and attributes.get("data-label") is None
     ]
     said = [(classes or "").split()[-1] for classes in outcomes if "outcome" in (classes or "")]
     assert said[: len(report.verdict.lines)] == [line.outcome for line in report.verdict.lines]

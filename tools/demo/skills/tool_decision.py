@@ -1,0 +1,90 @@
+"""Deciding between a plain answer and a JSON tool call, over near-miss pairs.
+
+The same question is met with and without its tool in the system message, and the same tool with a question and
+with a remark that only sounds like one; so neither the question nor the offer alone decides.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+
+from tools.demo.chat import END, ask, system
+from tools.demo.holdout import held_out
+from tools.demo.samples import Item, answer
+from tools.demo.skills.tool_catalog import REMARK_REPLY, SMALL_TALK, TOOLS, Tool
+
+KINDS = {"call": 5, "missing": 3, "remark": 2, "small talk": 1}
+"""What happens in a turn, and how often: the tool is there; it is not there; nothing is asked; small talk."""
+Turn = tuple[str, str]
+"""What the user says, what the assistant answers."""
+
+
+def offer(tools: Sequence[Tool]) -> str:
+    """The system message: name, description and arguments of each tool."""
+    listed = [{"name": tool.name, "description": tool.description, "arguments": [tool.argument]} for tool in tools]
+    return f"Tools: {json.dumps(listed)}"
+
+
+def call(tool: Tool, value: str) -> str:
+    return json.dumps({"name": tool.name, "arguments": {tool.argument: value}})
+
+
+def refusal(tool: Tool) -> str:
+    return f"Sorry, I have no tool for {tool.topic}."
+
+
+def _phrase(rng: random.Random, tool: Tool, phrases: Sequence[str], testing: bool) -> Turn:
+    """A phrase filled with a value; which of the two go together only in tests is settled by `held_out`."""
+    while True:
+        phrase, value = rng.choice(phrases), rng.choice(tool.values)
+        if held_out("tool", tool.name, phrase, value) == testing:
+            return phrase.format(value), value
+
+
+def _turn(rng: random.Random, kind: str, offered: Sequence[Tool], testing: bool) -> Turn:
+    if kind == "small talk":
+        return rng.choice(SMALL_TALK)
+    if kind == "missing":
+        tool = rng.choice([tool for tool in TOOLS if tool not in offered])
+        return _phrase(rng, tool, tool.questions, testing)[0], refusal(tool)
+    tool = rng.choice(offered)
+    if kind == "remark":
+        return _phrase(rng, tool, tool.remarks, testing)[0], REMARK_REPLY
+    said, value = _phrase(rng, tool, tool.questions, testing)
+    return said, call(tool, value)
+
+
+def _kind(rng: random.Random) -> str:
+    return rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
+
+
+def sample(rng: random.Random) -> str:
+    """A chat of one to three turns; now and then with no tools at all."""
+    offered = rng.sample(TOOLS, rng.randint(1, 3))
+    kinds = [_kind(rng) for _ in range(rng.randint(1, 3))]
+    head = system(offer(offered))
+    if rng.random() < 0.1:
+        offered, head, kinds = [], "", ["small talk" if kind != "call" else "missing" for kind in kinds]
+    turns = [_turn(rng, kind, offered, testing=False) for kind in kinds]
+    return head + "".join(ask(said) + answer(reply + END) for said, reply in turns)
+
+
+def item(rng: random.Random) -> Item:
+    offered = rng.sample(TOOLS, rng.randint(1, 3))
+    kind = _kind(rng)
+    said, reply = _turn(rng, kind, offered, testing=True)
+    return Item(system(offer(offered)) + ask(said), reply + END, kind)
+
+
+def near_miss_pair(rng: random.Random) -> tuple[Item, Item]:
+    """The same question twice: once with its tool offered, once with another one in its place."""
+    wanted, other, third = rng.sample(TOOLS, 3)
+    said, value = _phrase(rng, wanted, wanted.questions, testing=True)
+    with_tool = rng.sample([wanted, third], 2)
+    without = [other if tool is wanted else tool for tool in with_tool]
+    return (
+        Item(system(offer(with_tool)) + ask(said), call(wanted, value) + END, "call"),
+        Item(system(offer(without)) + ask(said), refusal(wanted) + END, "missing"),
+    )
