@@ -36,6 +36,9 @@ class Built:
     tensors: tuple[TensorPlan, ...]
 
 
+Builder = Callable[[str], Built]
+
+
 def build_gguf(
     source: Path,
     path: Path,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from edgeshrink.core.request import Request
 from edgeshrink.errors import UsageError
@@ -81,7 +81,9 @@ def request_of(model: str | None, arguments: dict[str, Any]) -> Request:
 
 def show(renderable: RenderableType) -> None:
     """To stdout, in colour where it is a terminal."""
-    Console().print(renderable)
+    from edgeshrink.report.console import console
+
+    console().print(renderable)
 
 
 def asker(yes: bool) -> Callable[[str], bool]:

@@ -14,14 +14,14 @@ from edgeshrink.errors import DataError
 
 
 def report_to_json(report: Report) -> str:
-    """Keys in the order of the fields, two spaces, a newline at the end. `folder` is left out: a folder may move.
+    """Keys in the order of the fields, ASCII, a newline at the end. `folder` is left out: a folder may move.
 
     A reading that is not finite, which JSON cannot say, becomes an unmeasured one with that reason.
     """
     first = _strict(_adapter().dump_python(report, mode="json", exclude={"folder"}))
     # Through the types once, so that 5 and 5.0, which are equal, are also spelled alike.
     same = _adapter().dump_python(_adapter().validate_python(first), mode="json", exclude={"folder"})
-    return json.dumps(same, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(same, indent=2, allow_nan=False) + "\n"
 
 
 def report_from_json(text: str) -> Report:

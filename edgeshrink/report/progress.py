@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from edgeshrink.core import events
+from edgeshrink.report.console import console as stderr_console
 from edgeshrink.report.format import human_bytes, number, plain
 
 _VISIBLE = 8
@@ -32,7 +33,7 @@ class ProgressBars:
     """
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or stderr_console(stderr=True)
         self._quiet = quiet or not self._console.is_terminal
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}

@@ -6,14 +6,13 @@ import sys
 from collections import deque
 
 KEPT_LINES = 200
-WARNING = 2
-ERROR = 3
-_DEBUG = 4
+# ggml.h, enum ggml_log_level
+_DEBUG, INFO, WARNING, ERROR = 1, 2, 3, 4
 _CONTINUED = 5
 
 
 class LogTail:
-    """The last lines of a library's log, with their ggml levels (1 info, 2 warning, 3 error).
+    """The last lines of a library's log, with their ggml levels (2 info, 3 warning, 4 error).
 
     `echo` writes them to stderr too: set in a child process, whose stderr the parent keeps for the case of a crash.
     """
@@ -22,7 +21,7 @@ class LogTail:
         self.echo = False
         self._lines: deque[tuple[int, str]] = deque(maxlen=KEPT_LINES)
         self._partial = ""
-        self._level = 1
+        self._level = INFO
 
     def write(self, level: int, text: str) -> None:
         if level != _CONTINUED:

@@ -47,7 +47,8 @@ def write_importance(path: Path, importance: Importance) -> None:
     writer.kv_data[0].clear()  # an imatrix has no general.architecture
     try:
         writer.add_type(gguf.GGUFType.IMATRIX)
-        writer.add_array(_DATASETS, list(importance.datasets))
+        # llama.cpp's quantize insists on the key, and gguf-py leaves out an empty array
+        writer.add_array(_DATASETS, list(importance.datasets) or ["unknown"])
         writer.add_uint32(_CHUNK_COUNT, importance.chunk_count)
         writer.add_uint32(_CHUNK_SIZE, importance.chunk_size)
         for name in sorted(importance.sums):

@@ -1,4 +1,4 @@
-"""The keys that describe the model. That they are right is shown by logits (tests/contract); here, that they are there."""
+"""The keys that describe the model. That they are right is shown by logits (tests/contract/test_architectures.py)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_keys_of_a_small_llama(stories: Path) -> None:
 
 def test_every_key_is_one_that_the_gguf_package_knows(stories: Path) -> None:
     known = {
-        value.format(arch="llama")
+        value.replace("{arch}", "llama")
         for group in vars(gguf.Keys).values()
         if isinstance(group, type)
         for value in vars(group).values()

@@ -1,0 +1,16 @@
+"""Small real GGUF files: random weights, and a vocabulary in which each byte is a token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeshrink.measure.synthetic import Shape, write_random_gguf
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("gguf") / "tiny model ä.gguf"
+    write_random_gguf(path, Shape(vocabulary=True))
+    return path
