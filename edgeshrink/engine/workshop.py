@@ -120,7 +120,7 @@ class Workshop:
         facts = self.model.facts
         if facts.source.kind == "gguf":
             return File(facts.source.path, remembered_sha256(facts.source.path, self.store.notes, self.listener))
-        request = replace(self.request, scheme=facts.dtype, tensor_types=(), imatrix="none", target="laptop-cpu")
+        request = replace(self.request, scheme=facts.dtype, tensor_types=(), imatrix="none")
         return self.artifact(plan_for(find_situation(request, self.model, None, pre=self.pre), facts.dtype))
 
     @cached_property

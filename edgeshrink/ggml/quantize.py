@@ -29,6 +29,7 @@ def quantize_rows(values: Floats, type: str, importance: Floats | None, threads:
     rows, row = values.shape
     out = np.empty((rows, wanted.row_bytes(row)), np.uint8)
     values = np.ascontiguousarray(values, np.float32)
+    check_finite(values)
     if threads <= 1:
         quantize_into(out, values, type, importance)
         return out
@@ -40,12 +41,10 @@ def quantize_rows(values: Floats, type: str, importance: Floats | None, threads:
 
 
 def quantize_into(out: Bytes, values: Floats, type: str, importance: Floats | None = None) -> None:
-    """Quantize `values` (rows, row) into `out`, rows x bytes of a row; both C-contiguous. One thread, GIL released."""
+    """Quantize `values` (rows, row), all finite, into `out`, rows x bytes of a row; both C-contiguous. One thread."""
     wanted = quant_type(type)
     rows, row = values.shape
     _check(out, values, wanted, importance)
-    if not all_finite(values):
-        raise StepFailed("it has values that are not finite (NaN or infinity)", hint="the source model is damaged")
     library = load()
     weights = None if importance is None else np.ascontiguousarray(importance, np.float32)
     columns = None if weights is None else weights.ctypes.data
@@ -53,7 +52,7 @@ def quantize_into(out: Bytes, values: Floats, type: str, importance: Floats | No
     if wanted.is_quantized:
         sound = bool(library.ggml_validate_row_data(wanted.ggml_id, out.ctypes.data, out.nbytes))
     else:
-        sound = all_finite(out.reshape(-1), wanted.name)
+        sound = _all_finite(out, wanted.name)
     if not sound:
         largest = float(np.abs(values).max())
         raise StepFailed(f"its values (up to {largest:.4g}) are more than {wanted.name} holds", hint="take BF16 for it")
@@ -72,8 +71,13 @@ def dequantize(data: bytes | Bytes, type: str, row: int) -> Floats:
     return values
 
 
-def all_finite(values: NDArray[Any], type: str = "F32") -> bool:
-    """Whether no value is NaN or infinite; `values` holds raw bytes or numbers of `type` (F32, F16 or BF16)."""
+def check_finite(values: NDArray[Any], type: str = "F32") -> None:
+    """StepFailed where a value is NaN or infinite; `values` holds numbers or raw bytes of `type` (F32, F16, BF16)."""
+    if not _all_finite(values, type):
+        raise StepFailed("it has values that are not finite (NaN or infinity)", hint="the source model is damaged")
+
+
+def _all_finite(values: NDArray[Any], type: str) -> bool:
     infinity = {"F32": 0x7F800000, "F16": 0x7C00, "BF16": 0x7F80}[type]
     unsigned, magnitude = (np.uint32, 0x7FFFFFFF) if type == "F32" else (np.uint16, 0x7FFF)
     bits: NDArray[Any] = values.reshape(-1).view(unsigned)

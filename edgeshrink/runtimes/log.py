@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 
-KEPT_LINES = 200
+KEPT_LINES = 300
 # ggml.h, enum ggml_log_level
 _DEBUG, INFO, WARNING, ERROR = 1, 2, 3, 4
 _CONTINUED = 5

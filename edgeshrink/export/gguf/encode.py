@@ -14,7 +14,7 @@ from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.quant_types import quant_type
 from edgeshrink.errors import StepFailed
 from edgeshrink.export.gguf.source import RowSlice, interleave_halves, read_slice, source_rows, to_float32
-from edgeshrink.ggml.quantize import all_finite, quantize_into
+from edgeshrink.ggml.quantize import check_finite, quantize_into
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -60,16 +60,16 @@ def _encode(
     plan: TensorPlan, part: RowSlice, source: SourceTensor | Floats, importance: Floats | None, space: Workspace
 ) -> Bytes:
     if not isinstance(source, SourceTensor):
-        rows = source.reshape(-1, part.width)[part.first : part.first + part.count]
-        return _quantized(plan, np.ascontiguousarray(rows, np.float32), importance, space)
+        rows = np.ascontiguousarray(source.reshape(-1, part.width)[part.first : part.first + part.count], np.float32)
+        check_finite(rows)
+        return _quantized(plan, rows, importance, space)
     raw = read_slice(source, source_rows(plan, part), part.width, space.raw)
+    check_finite(raw, source.dtype)
     if plan.transform == "rope_permute":
         raw = interleave_halves(raw, plan, part, space.reordered)
-    if source.dtype != plan.type:
-        return _quantized(plan, to_float32(raw, source.dtype, part, space.values), importance, space)
-    if not all_finite(raw, source.dtype):
-        raise StepFailed("it has values that are not finite (NaN or infinity)", hint="the source model is damaged")
-    return raw
+    if source.dtype == plan.type:
+        return raw
+    return _quantized(plan, to_float32(raw, source.dtype, part, space.values), importance, space)
 
 
 def _quantized(plan: TensorPlan, values: Floats, importance: Floats | None, space: Workspace) -> Bytes:

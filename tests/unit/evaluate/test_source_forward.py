@@ -73,9 +73,10 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Ex
                 weight.copy_(center + 0.25 * torch.randn_like(weight))
         folder = tmp_path_factory.mktemp("tiny")
         model.to(getattr(torch, dtype)).save_pretrained(folder)
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         tokens = torch.randint(0, SHAPE["vocab_size"], (1, 40))
         with torch.no_grad():
-            logits = model.float().eval()(tokens).logits[0].numpy()
+            logits = loaded(tokens).logits[0].numpy()
         return Example(folder, tokens[0].tolist(), logits)
 
     return make

@@ -31,7 +31,11 @@ CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
             "role": "assistant",
             "content": "",
             "tool_calls": [
-                {"id": "a1b2c3d4e", "type": "function", "function": {"name": "get_weather", "arguments": {"city": "Ulm"}}}
+                {
+                    "id": "a1b2c3d4e",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": {"city": "Ulm"}},
+                }
             ],
         },
         {"role": "tool", "tool_call_id": "a1b2c3d4e", "name": "get_weather", "content": '{"c": 3}'},

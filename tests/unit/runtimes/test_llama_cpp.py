@@ -8,7 +8,7 @@ import pytest
 from edgeshrink.errors import DataError, PlanError, RuntimeFailed
 from edgeshrink.measure.synthetic import Shape, write_random_gguf
 from edgeshrink.runtimes import llama_cpp, llama_library
-from edgeshrink.runtimes.log import LogTail, tail
+from edgeshrink.runtimes.log import KEPT_LINES, LogTail, tail
 from edgeshrink.runtimes.registry import runtime
 
 
@@ -49,9 +49,11 @@ def numpy_logits(path: Path, ids: list[int]) -> np.ndarray:
         x = x + mixed @ weights[here + "attn_output.weight"].T
         h = norm(x, here + "ffn_norm.weight")
         gate = h @ weights[here + "ffn_gate.weight"].T
-        x = x + (gate / (1 + np.exp(-gate)) * (h @ weights[here + "ffn_up.weight"].T)) @ weights[
-            here + "ffn_down.weight"
-        ].T
+        x = (
+            x
+            + (gate / (1 + np.exp(-gate)) * (h @ weights[here + "ffn_up.weight"].T))
+            @ weights[here + "ffn_down.weight"].T
+        )
         layer += 1
     return norm(x, "output_norm.weight") @ weights["token_embd.weight"].T
 
@@ -96,7 +98,7 @@ def test_an_unsupported_architecture_is_refused_in_the_librarys_words(tiny_gguf:
     data = tiny_gguf.read_bytes()
     assert data.count(b"\x05\0\0\0\0\0\0\0llama") >= 1
     other.write_bytes(data.replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0krake"))
-    with pytest.raises(RuntimeFailed, match="unknown model architecture.*krake"):
+    with pytest.raises(RuntimeFailed, match=r"unknown model architecture.*krake"):
         llama_cpp.load(other, context=256, threads=1)
 
 
@@ -189,7 +191,7 @@ def test_last_words_prefer_errors_and_join_continued_lines() -> None:
     assert log.last_words() == "it is broken"
     for number in range(500):
         log.write(2, f"{number}\n")
-    assert len(log.lines()) == 200
+    assert len(log.lines()) == KEPT_LINES
 
 
 def test_an_unknown_runtime_lists_the_known_ones() -> None:

@@ -21,8 +21,9 @@ NAMES: tuple[str, ...] = tuple(_WORDS["names"])
 THINGS: tuple[str, ...] = tuple(_WORDS["things"])
 TELL = "{key} has the {value}."
 ASK = "What does {key} have?"
-SHORT_MIX, LONG_MIX = (4, 3, 2, 2, 2, 2), (1, 1, 2, 2, 3, 5)
-"""How often each kind of sample comes, easiest first: short rows teach copying, long rows teach distance."""
+MIXES = {64: (6, 3, 1, 1, 1, 0), 128: (3, 3, 2, 2, 2, 2), 512: (1, 1, 2, 2, 3, 5)}
+"""Up to which length how often each kind of sample comes, easiest kind first: short rows teach copying, long rows
+teach distance."""
 CHARACTERS_PER_TOKEN = 3
 """Of book text, about; only to aim at a length."""
 Pair = tuple[str, str]
@@ -46,7 +47,7 @@ def _told(pairs: list[Pair]) -> str:
 
 def sample(rng: random.Random, library: Library, length: int) -> str:
     """One sample of at most about `length` tokens."""
-    weights = SHORT_MIX if length <= 128 else LONG_MIX
+    weights = next(weights for limit, weights in MIXES.items() if length <= limit)
     makers = (_repeated_words, _adjacent_pairs, _pair_lines, _told_twice, _asked_in_chat, _across_book_text)
     return rng.choices(makers, weights)[0](rng, library, length)
 

@@ -1,0 +1,91 @@
+"""A file that reads or frames text in another way than its source is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from built_gguf import Builder, Built, Metadata, build_gguf
+
+from edgeshrink.catalog.models import inspect_model
+from edgeshrink.catalog.texts import Text, evaluation_text
+from edgeshrink.catalog.tokenizers import read_vocabulary
+from edgeshrink.core.quality import Check
+from edgeshrink.evaluate.checks.text import check_text
+
+Spoil = Callable[[Metadata], Metadata]
+
+
+def changed(key: str, value: object) -> Spoil:
+    """The header with another value for `key`; None takes the key away."""
+
+    def change(metadata: Metadata) -> Metadata:
+        assert any(entry.key == key for entry in metadata)
+        kept = (entry for entry in metadata if entry.key != key or value is not None)
+        return tuple(replace(entry, value=value) if entry.key == key else entry for entry in kept)
+
+    return change
+
+
+def swapped_tokens(metadata: Metadata) -> Metadata:
+    tokens = next(entry for entry in metadata if entry.key == "tokenizer.ggml.tokens")
+    values = list(tokens.value)  # type: ignore[arg-type]
+    first, second = values.index(b"e"), values.index(b"a")
+    values[first], values[second] = values[second], values[first]
+    return changed("tokenizer.ggml.tokens", tuple(values))(metadata)
+
+
+def checks(built: Built, text: Text) -> dict[str, Check]:
+    return {check.name: check for check in check_text(built.path, built.facts, built.vocabulary, text)}
+
+
+@pytest.fixture(scope="module")
+def demo(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Spoil], Built]:
+    folder = tmp_path_factory.mktemp("demo")
+    return lambda change: build_gguf(demo_model, folder / "demo.gguf", "Q8_0", change=change)
+
+
+def test_a_sentencepiece_source_holds(built: Builder, story_text: Text) -> None:
+    found = checks(built("F32"), story_text)
+    assert {check.outcome for check in found.values()} == {"ok"}, found
+    assert found["tokenizer"].detail.endswith("strings give the source tokenizer's ids")
+    assert found["chat template"].detail == "the source has none, nor has the file"
+
+
+def test_a_byte_level_source_with_a_chat_template_holds(demo: Callable[[Spoil], Built]) -> None:
+    found = checks(demo(lambda metadata: metadata), evaluation_text())
+    assert {check.outcome for check in found.values()} == {"ok"}, found
+    assert found.keys() == {"tokenizer", "special tokens", "stop tokens", "chat template", "chat tokens"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "failing"),
+    [
+        (swapped_tokens, "tokenizer"),
+        (changed("tokenizer.ggml.eos_token_id", 5), "special tokens"),
+        (changed("tokenizer.ggml.eos_token_id", 5), "stop tokens"),
+        (changed("tokenizer.chat_template", None), "chat template"),
+        (changed("tokenizer.chat_template", "{{ messages[0].content }}"), "chat template"),
+    ],
+)
+def test_a_spoiled_header_is_found(demo: Callable[[Spoil], Built], spoil: Spoil, failing: str) -> None:
+    found = checks(demo(spoil), evaluation_text())
+    assert found[failing].outcome == "failed", found
+
+
+def test_a_bos_that_is_not_added_is_found(demo: Callable[[Spoil], Built]) -> None:
+    made = demo(lambda metadata: metadata)
+    other = replace(made, vocabulary=replace(made.vocabulary, add_bos=not made.vocabulary.add_bos))
+    check = checks(other, evaluation_text())["special tokens"]
+    assert check.outcome == "failed"
+    assert "BOS is " in check.detail and "unlike in the source" in check.detail
+
+
+def test_the_tokenizer_of_a_gguf_source_is_carried_over_and_said_to_be(built: Builder, story_text: Text) -> None:
+    facts = inspect_model(str(built("F32").path))
+    carried = Built(built("F32").path, facts, read_vocabulary(facts), ())
+    found = checks(carried, story_text)
+    assert found["tokenizer"].outcome == "skipped"
+    assert found["stop tokens"].outcome == "ok"

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from edgeshrink.measure import cpu_use
+from edgeshrink.measure.cpu_use import CpuUse, default_threads
+
+
+def test_threads_are_never_more_than_the_machine_has() -> None:
+    assert 1 <= default_threads() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(("others_s", "own_s", "share"), [(0.0, 4.0, 0.0), (2.0, 0.0, 0.25), (2.0, 4.0, 0.25)])
+def test_only_what_others_used_counts(
+    monkeypatch: pytest.MonkeyPatch, others_s: float, own_s: float, share: float
+) -> None:
+    monkeypatch.setattr("edgeshrink.measure.cpu_use.psutil.cpu_count", lambda: 2)
+    seen = iter([(0.0, 100.0, 50.0), (4.0, 100.0 + others_s + own_s, 50.0 + own_s)])
+
+    def moment() -> None:
+        at, everyone, own = next(seen)
+        monkeypatch.setattr(time, "perf_counter", lambda: at)
+        monkeypatch.setattr(cpu_use, "_seconds_at_work", lambda: everyone)
+        monkeypatch.setattr(cpu_use, "_own_seconds", lambda: own)
+
+    moment()
+    use = CpuUse(_at=0.0)
+    moment()
+    assert use.others_since() == pytest.approx(share)
+
+
+def test_a_share_is_between_nothing_and_all() -> None:
+    use = CpuUse()
+    sum(range(10**5))
+    assert 0 <= use.others_since() <= 1
