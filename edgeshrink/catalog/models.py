@@ -40,8 +40,8 @@ def source_digest_files(facts: ModelFacts) -> tuple[Path, ...]:
         return (facts.source.path,)
     folder = facts.source.path
     files = {tensor.file for tensor in facts.tensors} | set(facts.tokenizer_files) | {folder / "config.json"}
-    if (folder / INDEX).is_file():
-        files.add(folder / INDEX)
+    # The model card for its license, which goes into the file.
+    files |= {folder / name for name in (INDEX, "README.md") if (folder / name).is_file()}
     return tuple(sorted(files, key=lambda file: file.name))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeshrink.catalog.metaspace import as_sentencepiece, metaspace_prefixes
 from edgeshrink.catalog.tokenizer_sentencepiece import open_sentencepiece
 from edgeshrink.catalog.tokenizer_vocab_merges import vocab_merges_json
 from edgeshrink.core.model import ModelFacts
@@ -46,7 +48,10 @@ class SourceTokenizer:
 
 
 def open_source_tokenizer(facts: ModelFacts, vocabulary: Vocabulary) -> SourceTokenizer:
-    """The tokenizer of a Hugging Face folder; UnsupportedModel for a GGUF, which brings none but llama.cpp's own."""
+    """The tokenizer of a Hugging Face folder, as near as llama.cpp's rules come to it (`Vocabulary.notes` tell where).
+
+    UnsupportedModel for a GGUF, which brings none but llama.cpp's own.
+    """
     if facts.source.kind == "gguf":
         raise UnsupportedModel(f"{facts.source.path} brings no tokenizer but the one in the GGUF itself")
     file = vocabulary.source_file
@@ -55,6 +60,9 @@ def open_source_tokenizer(facts: ModelFacts, vocabulary: Vocabulary) -> SourceTo
     from tokenizers import Tokenizer
 
     text = vocab_merges_json(file.parent) if file.name == "vocab.json" else file.read_text(encoding="utf-8")
+    data = json.loads(text)
+    if metaspace_prefixes(data):
+        text = json.dumps(as_sentencepiece(data))
     tokenizer = Tokenizer.from_str(text)
     tokenizer.no_truncation()
     tokenizer.no_padding()

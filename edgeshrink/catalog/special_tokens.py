@@ -15,7 +15,7 @@ Lookup = Callable[[str], int | None]
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Ids are None where the source names none. `adds_bos`/`adds_eos` None: the tokenizer's post-processor decides."""
+    """Ids are None where the source names none. `adds_bos`/`adds_eos` None: the settings do not say."""
 
     bos_id: int | None
     eos_id: int | None

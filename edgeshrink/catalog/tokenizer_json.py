@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshrink.catalog.json_files import read_json
+from edgeshrink.catalog.metaspace import METASPACE_NOTE, metaspace_prefixes
 from edgeshrink.catalog.pretokenizers import structural_candidates
 from edgeshrink.catalog.special_tokens import Framing, read_framing
 from edgeshrink.catalog.vocabulary_rows import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Rows
@@ -100,9 +101,10 @@ class _Added:
     @classmethod
     def by(cls, framing: Framing, source: _Source) -> _Added:
         bos, eos = framing.bos_id, framing.eos_id
-        before, after = source.frame()
-        if framing.adds_bos is not None:
+        if source.file.name != "tokenizer.json" and framing.adds_bos is not None:
             return cls(bos, eos, framing.adds_bos and bos is not None, bool(framing.adds_eos) and eos is not None, ())
+        # With a tokenizer.json at hand, transformers leaves add_bos_token and add_eos_token unread.
+        before, after = source.frame()
         if len(before) > 1 or len(after) > 1:
             raise UnsupportedModel(
                 f"{source.file}: its post_processor puts {len(before)} tokens before and {len(after)} after a text; "
@@ -137,9 +139,12 @@ def _open(file: Path, text: str) -> Any:
     from tokenizers import Tokenizer
 
     try:
-        return Tokenizer.from_str(text)
+        tokenizer = Tokenizer.from_str(text)
     except Exception as problem:  # the library raises bare Exception
         raise DataError(f"{file} is not a tokenizer.json that the tokenizers library reads: {problem}") from problem
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _kind(file: Path, data: Mapping[str, Any]) -> Any:
@@ -187,13 +192,7 @@ def _scores(model: Mapping[str, Any]) -> dict[str, float]:
 
 def _space_prefix(data: Mapping[str, Any]) -> bool:
     """Whether a space goes before a text: a Prepend normalizer, or a Metaspace that is told so."""
-    if "Prepend" in _types(data.get("normalizer")):
-        return True
-    metaspace = data.get("pre_tokenizer")
-    if isinstance(metaspace, Mapping) and metaspace.get("type") == "Metaspace":
-        scheme = metaspace.get("prepend_scheme")
-        return bool(metaspace.get("add_prefix_space", True)) if scheme is None else scheme != "never"
-    return False
+    return "Prepend" in _types(data.get("normalizer")) or metaspace_prefixes(data)
 
 
 def _normalizer_notes(file: Path, data: Mapping[str, Any], kind: str) -> tuple[str, ...]:
@@ -206,4 +205,4 @@ def _normalizer_notes(file: Path, data: Mapping[str, Any], kind: str) -> tuple[s
         )
     if "NFC" in kinds:
         return ("the source composes characters (NFC) before tokenizing; llama.cpp takes text as it comes",)
-    return ()
+    return (METASPACE_NOTE,) if kind == "spm" and metaspace_prefixes(data) else ()

@@ -27,6 +27,7 @@ from edgeshrink.engine.situation import find_situation, gguf_header
 from edgeshrink.engine.steps import evaluation, export, importance, measuring, pretokenizer, reference
 from edgeshrink.evaluate.reference import reference_fits
 from edgeshrink.evaluate.windows import WINDOW
+from edgeshrink.planning.estimate import reference_bytes
 from edgeshrink.planning.resolve import Situation, plan_for
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store, Stored
@@ -116,12 +117,18 @@ class Workshop:
 
     @cached_property
     def reference_file(self) -> File:
-        """The unquantized model as its runtime takes it: the source's own type, no override."""
+        """The unquantized model as its runtime takes it."""
         facts = self.model.facts
-        if facts.source.kind == "gguf":
+        if facts.source.kind == "gguf" and facts.dtype == self.reference_type:
             return File(facts.source.path, remembered_sha256(facts.source.path, self.store.notes, self.listener))
-        request = replace(self.request, scheme=facts.dtype, tensor_types=(), imatrix="none")
-        return self.artifact(plan_for(find_situation(request, self.model, None, pre=self.pre), facts.dtype))
+        request = replace(self.request, scheme=self.reference_type, tensor_types=(), imatrix="none")
+        return self.artifact(plan_for(find_situation(request, self.model, None, pre=self.pre), self.reference_type))
+
+    @cached_property
+    def reference_type(self) -> str:
+        """F32 where this machine's RAM takes it: llama.cpp rounds activations to the type of half-precision weights."""
+        fits = reference_fits(reference_bytes(self.model.layout), 0, psutil.virtual_memory().total) is None
+        return "F32" if fits else self.model.facts.dtype
 
     @cached_property
     def importance_file(self) -> File:
@@ -151,7 +158,7 @@ class Workshop:
             reference.RunReference(
                 gguf=file.path,
                 gguf_sha256=file.sha256,
-                name=f"{self.model.facts.dtype} GGUF of the source",
+                name=f"{self.reference_type} GGUF of the source",
                 text=evaluation_text(),
                 context=context,
                 threads=self.threads,

@@ -41,7 +41,7 @@ CONVERSATIONS: tuple[Conversation, ...] = (
         "several turns",
         _said(
             ("user", "Tell me a story."),
-            ("assistant", "Once upon a time, there was a \"fox\".\n\nThe end."),
+            ("assistant", 'Once upon a time, there was a "fox".\n\nThe end.'),
             ("user", "  And then?  "),
         ),
     ),

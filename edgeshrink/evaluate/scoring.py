@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,14 +71,16 @@ def candidate_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
 def _windows(gguf: Path, text: str, context: int) -> tuple[Windows, int]:
     from edgeshrink.runtimes import llama_cpp
 
-    weights = sum(int(np.prod(tensor.shape)) for tensor in read_gguf_header(gguf).tensors if len(tensor.shape) > 1)
+    header = read_gguf_header(gguf)
+    weights = sum(math.prod(tensor.shape) for tensor in header.tensors if len(tensor.shape) > 1)
+    architecture = str(header.value("general.architecture"))
+    longest = header.value(f"{architecture}.context_length")
+    context = min(context, longest) if isinstance(longest, int) else context
     with llama_cpp.load(gguf, context=64, threads=1, vocab_only=True) as session:
         return cut_windows(session, text, context=context, weights=weights), session.vocab_size
 
 
-def _run(
-    gguf: Path, windows: Windows, vocab_size: int, threads: int, emit: Emit
-) -> Iterator[tuple[int, int, Floats]]:
+def _run(gguf: Path, windows: Windows, vocab_size: int, threads: int, emit: Emit) -> Iterator[tuple[int, int, Floats]]:
     """(window, position of the first row, logits of some rows), in order."""
     from edgeshrink.runtimes import llama_cpp
 
@@ -108,9 +111,7 @@ def _collect_opening(opening: list[Floats], window: int, rows: Floats) -> None:
 def _rows_file(path: Path, rows: int, columns: int) -> Iterator[Callable[[Floats], None]]:
     """A .npy of float32 (rows, columns), written row by row and never mapped: a full disk is then an error."""
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)}
-        )
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)})
         yield lambda part: _write(file, part)
         file.flush()
         os.fsync(file.fileno())

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeshrink.errors import DataError
+from edgeshrink.planning.estimate import EVALUATION_FLOP, EVALUATION_TOKENS, LOGITS_FILE_BYTES
 
 WINDOW = 512
-MAX_TOKENS = 8192
-STORED_BYTES = 512 << 20
-FLOP_LIMIT = 4e12
 LOGITS_BYTES = 64 << 20
 
 
@@ -48,11 +46,11 @@ class Windows:
         return self.size * len(self.ids)
 
 
-def cut_windows(session: Any, text: str, *, context: int, weights: int, max_tokens: int = MAX_TOKENS) -> Windows:
+def cut_windows(session: Any, text: str, *, context: int, weights: int, max_tokens: int = EVALUATION_TOKENS) -> Windows:
     """Windows over `text` as the vocabulary of `session` cuts it; control tokens that it spells out count as such.
 
-    As many as the text gives, `max_tokens` allows, the stored logits fit STORED_BYTES, and a model of `weights`
-    weights computes within FLOP_LIMIT; at least one. DataError where the text is shorter than a window.
+    As many as the text gives, `max_tokens` allows, the stored logits fit LOGITS_FILE_BYTES, and a model of `weights`
+    weights computes within EVALUATION_FLOP; at least one. DataError where the text is shorter than a window.
     """
     size = min(context, WINDOW)
     ids = session.tokenize(text, add_special=True, parse_special=True)
@@ -61,8 +59,8 @@ def cut_windows(session: Any, text: str, *, context: int, weights: int, max_toke
     scored = size - 1 - size // 2
     allowed = min(
         max_tokens // size,
-        STORED_BYTES // (4 * session.vocab_size * scored),
-        int(FLOP_LIMIT / (2.0 * max(weights, 1) * size)),
+        LOGITS_FILE_BYTES // (4 * session.vocab_size * scored),
+        int(EVALUATION_FLOP / (2.0 * max(weights, 1) * size)),
     )
     windows = [ids[index * size : (index + 1) * size] for index in range(min(len(ids) // size, max(1, allowed)))]
     if session.adds_bos and session.bos_id is not None:

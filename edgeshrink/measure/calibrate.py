@@ -14,20 +14,21 @@ from edgeshrink.devices.cpu import last_level_cache
 from edgeshrink.devices.local import host_facts
 from edgeshrink.errors import NoSpace
 from edgeshrink.measure.calibration_job import LAYERS
-from edgeshrink.measure.cpu_use import default_threads, machine_is_busy
+from edgeshrink.measure.cpu_use import TOO_BUSY_TO_SPIN, default_threads, machine_is_busy
 from edgeshrink.runtimes.child import run_job
 
 UNKNOWN_CACHE_BYTES = 8 << 20
 """Taken for the last-level cache where the system does not tell: a usual size for phones and laptops."""
 _ROOM_BYTES = 800_000_000
 _STAGES = 5.0
+_JOB = "edgeshrink.measure.calibration_job:run"
 
 
 def calibrate(listener: Listener, *, scratch: Path) -> MachineCalibration:
     """Measure this machine with all its physical cores; takes ten seconds and up to 0.7 GB in `scratch` meanwhile.
 
     `others_cpu_share` of the result says how busy the machine was with something else: above 0.1 the speeds are those
-    of a busy machine. NoSpace where `scratch` has no room; RuntimeFailed where the runtime dies.
+    that are left on a busy machine. NoSpace where `scratch` has no room; RuntimeFailed where the runtime dies.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(scratch).free < _ROOM_BYTES:
@@ -43,9 +44,10 @@ def calibrate(listener: Listener, *, scratch: Path) -> MachineCalibration:
 
     with tempfile.TemporaryDirectory(prefix="calibrate-", dir=scratch) as folder:
         parameters = {"scratch": folder, "threads": threads, "cache_bytes": cache_bytes or UNKNOWN_CACHE_BYTES}
-        speeds: dict[str, Any] = run_job(
-            "edgeshrink.measure.calibration_job:run", parameters, on_event=watch, spin=not machine_is_busy()
-        )
+        spin = not machine_is_busy()
+        speeds: dict[str, Any] = run_job(_JOB, parameters, on_event=watch, spin=spin)
+        if spin and speeds["others_cpu_share"] > TOO_BUSY_TO_SPIN:
+            speeds = run_job(_JOB, parameters, on_event=watch, spin=False)
     listener(Progress("calibrate this machine", _STAGES, _STAGES, "stages"))
     return MachineCalibration(
         host_id=host_facts().id,

@@ -11,6 +11,8 @@ from edgeshrink.devices.cpu import physical_cores, usable_cpus
 
 BUSY = 0.1
 """Share of the CPUs in other programs' hands from which on a measurement says so."""
+TOO_BUSY_TO_SPIN = 0.25
+"""The same, from which on threads that spin while they wait do so for whole time slices of the scheduler."""
 _AT_WORK = ("user", "nice", "system", "irq", "softirq", "steal", "interrupt", "dpc")
 
 
@@ -26,17 +28,38 @@ def machine_is_busy(seconds: float = 0.3) -> bool:
     return use.others_since() > BUSY
 
 
+class TurnedBusy(Exception):
+    """Other programs began to work in the middle of a measurement that counted on an idle machine."""
+
+
+class IdleGuard:
+    """Called again and again, it raises TurnedBusy once others hold more than TOO_BUSY_TO_SPIN for a second."""
+
+    def __init__(self) -> None:
+        self._since = CpuUse()
+
+    def __call__(self) -> None:
+        if self._since.age_s() < 1.0:
+            return
+        if self._since.others_since() > TOO_BUSY_TO_SPIN:
+            raise TurnedBusy
+        self._since = CpuUse()
+
+
 @dataclass(frozen=True, slots=True)
 class CpuUse:
     """A moment; `others_since` tells what other programs did after it."""
 
-    _at: float = field(default_factory=time.perf_counter)
+    _at: float = field(default_factory=lambda: time.perf_counter())
     _all: float = field(default_factory=lambda: _seconds_at_work())
     _own: float = field(default_factory=lambda: _own_seconds())
 
+    def age_s(self) -> float:
+        return time.perf_counter() - self._at
+
     def others_since(self) -> float:
         """Share (0 to 1) of all CPUs' time since this moment that other processes had, a hypervisor's steal with it."""
-        elapsed = (time.perf_counter() - self._at) * (psutil.cpu_count() or 1)
+        elapsed = self.age_s() * (psutil.cpu_count() or 1)
         others = (_seconds_at_work() - self._all) - (_own_seconds() - self._own)
         return min(1.0, max(0.0, others / elapsed)) if elapsed > 0 else 0.0
 

@@ -7,6 +7,7 @@ between timed stretches only.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +20,8 @@ from edgeshrink.measure.statistics import SAMPLES_NEEDED, percentile
 from edgeshrink.runtimes.interface import Session
 
 LEAST_REPETITIONS = 5
-TOP_UP_S = 20.0
-"""Time for repetitions beyond the asked ones, so that p95 has its samples; a slow prefill stops before."""
+TOP_UP_S = 40.0
+"""Time for repetitions beyond the asked ones, so that p95 has its samples; where they would not fit, there are none."""
 DECODE_S = 30.0
 """A model so slow that decode would take longer decodes fewer tokens a repetition, not fewer repetitions."""
 _SAMPLE_EVERY_S = 0.25
@@ -31,7 +32,7 @@ Emit = Callable[[dict[str, object]], None]
 
 @dataclass(slots=True)
 class DecodeRun:
-    """One repetition: milliseconds of each step, and the joules it took where a meter is there."""
+    """One repetition: milliseconds of each step, and the joules it took where a meter is there and did not fail."""
 
     steps_ms: list[float] = field(default_factory=list)
     joules: float | None = None
@@ -59,7 +60,8 @@ def time_prefill(
 ) -> dict[int, list[float]]:
     """TTFT in ms of every repetition at each length, from an empty context each time.
 
-    Every length gets `repetitions`; then, in the given order, as many more as p95 needs, within TOP_UP_S in all.
+    Every length gets `repetitions`; then, in the given order, those that p95 lacks, if they fit what is left of
+    TOP_UP_S.
     """
     samples: dict[int, list[float]] = {length: [] for length in lengths}
 
@@ -76,11 +78,12 @@ def time_prefill(
             once(length)
     left = TOP_UP_S
     for length in lengths:
-        while len(samples[length]) < SAMPLES_NEEDED[95]:
-            left -= percentile(samples[length], 50) / 1e3
-            if left < 0:
-                return samples
-            once(length)
+        missing = SAMPLES_NEEDED[95] - len(samples[length])
+        cost = missing * percentile(samples[length], 50) / 1e3
+        if 0 < cost <= left:
+            left -= cost
+            for _ in range(missing):
+                once(length)
     return samples
 
 
@@ -111,8 +114,7 @@ def time_decode(
         run = DecodeRun()
         recorder.sample()
         looked = time.perf_counter()
-        if meter is not None:
-            meter.start()
+        metering = meter is not None and _try(meter.start)
         for _ in range(tokens):
             began = time.perf_counter()
             token = _greedy(session.decode(token))
@@ -121,12 +123,21 @@ def time_decode(
             if ended - looked > _SAMPLE_EVERY_S:
                 recorder.sample()
                 looked = time.perf_counter()
-        if meter is not None:
-            run.joules = meter.stop()
+        if meter is not None and metering:
+            with contextlib.suppress(OSError):
+                run.joules = meter.stop()
         recorder.sample()
         runs.append(run)
         emit({"event": "decode", "steps_ms": run.steps_ms, "joules": run.joules})
     return runs
+
+
+def _try(start: Callable[[], None]) -> bool:
+    try:
+        start()
+    except OSError:
+        return False
+    return True
 
 
 def _greedy(logits: np.ndarray) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,16 +75,23 @@ class Recorder:
     """Collects samples with the phase they fell in.
 
     Where latency is timed, `sample` is called between timed stretches, so that it costs them nothing; `watching`
-    samples from a thread, for phases in which one long native call is all that happens.
+    samples from a thread, for phases in which one long native call is all that happens. `guard` is called with every
+    sample of the first kind, and may raise.
     """
 
     def __init__(self) -> None:
         self.phase = "start"
+        self.guard: Callable[[], None] | None = None
         self.samples: list[tuple[float, str, Resident]] = []
         self.peak_pss: int | None = None
         self._began = time.perf_counter()
 
     def sample(self) -> None:
+        self._look()
+        if self.guard is not None:
+            self.guard()
+
+    def _look(self) -> None:
         self.samples.append((time.perf_counter() - self._began, self.phase, resident()))
 
     def enter(self, phase: str) -> None:
@@ -101,7 +108,7 @@ class Recorder:
 
         def watch() -> None:
             while not stop.wait(every_s):
-                self.sample()
+                self._look()
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()

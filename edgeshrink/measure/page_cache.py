@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+
 
 def drop(path: Path) -> str | None:
     """Ask the system to forget the file's pages. None when it was asked, else the reason why it cannot be."""
@@ -39,7 +41,7 @@ def resident_share(path: Path) -> float | None:
             failed = mincore(ctypes.c_void_p(ctypes.addressof(view)), ctypes.c_size_t(size), states)
         finally:
             del view
-    return None if failed else sum(state & 1 for state in states) / pages
+    return None if failed else float((np.frombuffer(bytes(states), np.uint8) & 1).mean())
 
 
 # from_buffer wants a writable mapping; MAP_PRIVATE keeps the file out of reach.

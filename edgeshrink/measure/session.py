@@ -19,6 +19,7 @@ from edgeshrink.measure.memory_readings import memory_readings
 from edgeshrink.measure.statistics import SAMPLES_NEEDED, median_reading, percentile_reading
 from edgeshrink.runtimes.child import run_job
 
+_SESSION = "edgeshrink.measure.worker:session"
 _COLD_ENOUGH = 0.1
 """Share of a file's pages that may stay in the page cache for a load to be called cold."""
 
@@ -65,7 +66,11 @@ def measure(
     before = host_state()
     spin = not machine_is_busy()
     loads = run_job("edgeshrink.measure.worker:load_times", parameters, on_event=watch, spin=spin)
-    seen: Mapping[str, Any] = run_job("edgeshrink.measure.worker:session", parameters, on_event=watch, spin=spin)
+    seen: Mapping[str, Any] = run_job(_SESSION, {**parameters, "idle": spin}, on_event=watch, spin=spin)
+    if seen["turned_busy"]:
+        spin = False
+        watch.restart()
+        seen = run_job(_SESSION, {**parameters, "idle": spin}, on_event=watch, spin=spin)
     after = host_state()
     watch.finish()
     facts = RuntimeFacts(**{**seen["runtime"], "cpu_features": tuple(seen["runtime"]["cpu_features"])})
@@ -142,8 +147,10 @@ def _does_not_fit(length: int, context: int) -> str:
 def _energy(seen: Mapping[str, Any]) -> Reading:
     if seen["meter"] is None:
         return Unmeasured(str(seen["no_meter"]))
-    per_token = [1e3 * joules / seen["decode_tokens"] for joules in seen["joules"]]
-    return median_reading(per_token, how=f"decode only; {seen['meter']}", nothing="nothing was decoded")
+    per_token = [1e3 * joules / seen["decode_tokens"] for joules in seen["joules"] if joules is not None]
+    return median_reading(
+        per_token, how=f"decode only; {seen['meter']}", nothing="the power source failed while in use"
+    )
 
 
 def _notes(
@@ -175,6 +182,9 @@ class _Watcher:
         if event["event"] in ("prefill", "decode"):
             self._done += 1
         self._listener(Progress(self._task, self._done, self._total, "repetitions"))
+
+    def restart(self) -> None:
+        self._total += self._done
 
     def finish(self) -> None:
         self._listener(Progress(self._task, self._total, self._total, "repetitions"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgeshrink.errors import RuntimeFailed
 from edgeshrink.measure import latency, page_cache
-from edgeshrink.measure.cpu_use import CpuUse
+from edgeshrink.measure.cpu_use import CpuUse, IdleGuard, TurnedBusy
 from edgeshrink.measure.latency import Emit
 from edgeshrink.measure.memory import Recorder
 from edgeshrink.measure.power.registry import first_available
@@ -33,25 +33,23 @@ def load_times(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     path = Path(parameters["path"])
     runtime(parameters["runtime"]).build_id()  # the library itself is not what is timed
     cold: list[float] = []
-    stayed, reason = 0.0, None
+    stayed: float | None = None
+    reason = None
     while len(cold) < LOADS and sum(cold) < 1e3 * LOADS_S:
         reason = page_cache.drop(path)
         if reason is not None:
             break
         share = page_cache.resident_share(path)
-        stayed = max(stayed, share if share is not None else 0.0)
-        known = share is not None
+        if share is not None:
+            stayed = max(stayed or 0.0, share)
         cold.append(_load_once(path, parameters))
         emit({"event": "load", "cold": True, "ms": cold[-1]})
-        if not known:
-            break
     warm: list[float] = []
     _load_once(path, parameters)
     while len(warm) < LOADS and sum(warm) < 1e3 * LOADS_S:
         warm.append(_load_once(path, parameters))
         emit({"event": "load", "cold": False, "ms": warm[-1]})
-    checked = page_cache.resident_share(path) is not None
-    return {"cold_ms": cold, "warm_ms": warm, "stayed": stayed if checked else None, "not_cold": reason}
+    return {"cold_ms": cold, "warm_ms": warm, "stayed": stayed, "not_cold": reason}
 
 
 def _load_once(path: Path, parameters: dict[str, Any]) -> float:
@@ -72,7 +70,19 @@ def _open(path: Path, parameters: dict[str, Any]) -> Session:
 
 
 def session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    """Load, warm up, time prefill and decode, watch memory. `lengths` all fit the context; the first fills decode's."""
+    """Load, warm up, time prefill and decode, watch memory. `lengths` all fit the context; the first fills decode's.
+
+    `idle`: threads spin while they wait. Where other programs begin to work meanwhile, `turned_busy` is the result.
+    """
+    try:
+        return _session(parameters, emit)
+    except TurnedBusy:
+        return {"turned_busy": True}
+    finally:
+        gc.enable()
+
+
+def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     recorder = Recorder()
     lengths: list[int] = parameters["lengths"]
     repetitions = max(latency.LEAST_REPETITIONS, parameters["repetitions"])
@@ -86,6 +96,7 @@ def session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     with opened:
         ids, origin = prompt_ids(opened, max([*lengths, 32]))
         step_ms = latency.warm_up(opened, ids[:32])
+        recorder.guard = IdleGuard() if parameters["idle"] else None
         recorder.enter("prefill")
         emit({"event": "phase", "phase": "prefill"})
         prefill = latency.time_prefill(opened, ids, lengths, repetitions, recorder, emit)
@@ -100,10 +111,12 @@ def session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         source = first_available(parameters["power_sources"])
         meter = None if isinstance(source, str) else source[1]
         runs = latency.time_decode(opened, prompt, tokens, repetitions, recorder, meter, emit)
+        recorder.guard = None
         recorder.enter("end")
         facts = opened.facts()
         recorder.sample()
     return {
+        "turned_busy": False,
         "runtime": {name: getattr(facts, name) for name in facts.__dataclass_fields__},
         "prompt_origin": origin,
         "prefill": [[length, prefill[length]] for length in lengths],

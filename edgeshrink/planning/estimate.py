@@ -12,7 +12,6 @@ from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Predictions, TensorPlan
 from edgeshrink.core.profile import DeviceProfile
-from edgeshrink.core.quant_types import quant_type
 from edgeshrink.core.reading import Estimate, Prediction, Unmeasured
 
 # Public figures for llama.cpp on small boards: 84-91 % of read-only STREAM, and STREAM itself reaches about 80 %
@@ -52,7 +51,7 @@ def predict(
         build_s=_build_s(tensors, file_bytes, facts, calibration, uses_imatrix),
         host_ram_bytes=Estimate(float(_host_ram_bytes(facts, tensors)), "the reference, in its runtime"),
         host_disk_bytes=Estimate(
-            float(2 * file_bytes + _unquantized_bytes(tensors) + _logits_bytes(facts)),
+            float(2 * file_bytes + reference_bytes(tensors) + _logits_bytes(facts, _weights(tensors))),
             "artifact twice (store and output), the reference, its logits",
         ),
     )
@@ -94,7 +93,8 @@ def _decode(
     moved = bytes_per_token(tensors) + facts.kv_bytes_per_token_f16 * min(context, 512) / 2
     if calibration is not None:
         return Estimate(
-            1 / decode_seconds(moved, facts.n_layers, calibration), "roofline with a cache term, this machine's calibration"
+            1 / decode_seconds(moved, facts.n_layers, calibration),
+            "roofline with a cache term, this machine's calibration",
         )
     if on_this_host:
         return NOT_CALIBRATED
@@ -135,15 +135,15 @@ def _build_s(
     if calibration is None:
         return NOT_CALIBRATED
     quantize = sum(tensor.elements * _RELATIVE_COST.get(tensor.type, 1.0) for tensor in tensors)
-    written = file_bytes * 2 + _unquantized_bytes(tensors) + _logits_bytes(facts)
+    weights = _weights(tensors)
+    written = file_bytes * 2 + reference_bytes(tensors) + _logits_bytes(facts, weights)
     # Evaluation reads the same tokens through reference and candidate; the importance matrix reads its own once.
-    forward = 2 * sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1)
-    tokens = 2 * evaluation_tokens(facts.vocab_size) + (CALIBRATION_TOKENS if uses_imatrix else 0)
+    tokens = 2 * evaluation_tokens(facts.vocab_size, weights) + (CALIBRATION_TOKENS if uses_imatrix else 0)
     measuring = 30.0
     seconds = (
         quantize / calibration.quantize_weights_s
         + written / calibration.disk_write_bytes_s
-        + forward * tokens / calibration.prefill_flop_s
+        + 2 * weights * tokens / calibration.prefill_flop_s
         + measuring
     )
     return Estimate(seconds, "quantizing, writing, evaluating and 30 s of measuring")
@@ -151,22 +151,30 @@ def _build_s(
 
 CALIBRATION_TOKENS = 16384
 EVALUATION_TOKENS = 8192
-LOGITS_FILE_BYTES_MAX = 512 << 20
+EVALUATION_FLOP = 1e13
+LOGITS_FILE_BYTES = 512 << 20
 
 
-def evaluation_tokens(vocab_size: int) -> int:
-    """How many positions are compared: the reference's float32 log-probabilities stay within 512 MiB on disk."""
-    return max(256, min(EVALUATION_TOKENS, LOGITS_FILE_BYTES_MAX // (4 * vocab_size)))
+def evaluation_tokens(vocab_size: int, weights: int) -> int:
+    """How many tokens are run to compare: within 8,192, 1e13 operations, and 512 MiB of logits for every second one."""
+    within = (EVALUATION_TOKENS, 2 * LOGITS_FILE_BYTES // (4 * vocab_size), int(EVALUATION_FLOP / (2 * weights)))
+    return max(MICRO_BATCH, min(within))
 
 
-def _logits_bytes(facts: ModelFacts) -> int:
-    return 4 * facts.vocab_size * evaluation_tokens(facts.vocab_size)
+def _logits_bytes(facts: ModelFacts, weights: int) -> int:
+    return 4 * facts.vocab_size * evaluation_tokens(facts.vocab_size, weights) // 2
 
 
-def _unquantized_bytes(tensors: tuple[TensorPlan, ...]) -> int:
-    return sum(tensor.elements * (2 if quant_type(tensor.type).is_quantized else 4) for tensor in tensors)
+def reference_bytes(tensors: tuple[TensorPlan, ...]) -> int:
+    """Bytes of the unquantized reference, F32: llama.cpp rounds activations to the type of half-precision weights."""
+    return 4 * sum(tensor.elements for tensor in tensors)
+
+
+def _weights(tensors: tuple[TensorPlan, ...]) -> int:
+    """Weights that a token passes through: all matrices."""
+    return sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1)
 
 
 def _host_ram_bytes(facts: ModelFacts, tensors: tuple[TensorPlan, ...]) -> int:
-    reference = peak_rss_bytes(facts, file_bytes=_unquantized_bytes(tensors), context=512, prompt_tokens=512)
+    reference = peak_rss_bytes(facts, file_bytes=reference_bytes(tensors), context=512, prompt_tokens=512)
     return reference + 4 * 512 * facts.vocab_size

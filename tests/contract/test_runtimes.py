@@ -17,7 +17,7 @@ from edgeshrink.runtimes.registry import RUNTIMES, runtime
 
 def _gguf(folder: Path) -> Path:
     path = folder / "model.gguf"
-    write_random_gguf(path, Shape(vocabulary=True))
+    write_random_gguf(path, Shape(type="F32", vocabulary=True))
     return path
 
 

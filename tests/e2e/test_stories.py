@@ -41,7 +41,9 @@ def test_an_unquantized_gguf_is_a_source_too(warm_shell: Shell, stories: Path) -
         warm_shell.run("build", stories, "--scheme", "Q8_0", "-o", "stories")
     report = json.loads((warm_shell.folder / "stories-again" / "report.json").read_text(encoding="utf-8"))
     assert report["verdict"]["lines"][0]["outcome"] == "PASS"
-    assert report["artifact"]["tensor_bytes"] == json.loads(direct.read_text(encoding="utf-8"))["artifact"]["tensor_bytes"]
+    assert (
+        report["artifact"]["tensor_bytes"] == json.loads(direct.read_text(encoding="utf-8"))["artifact"]["tensor_bytes"]
+    )
 
 
 def test_a_quantized_gguf_is_not_quantized_again(warm_shell: Shell, stories: Path) -> None:

@@ -1,6 +1,6 @@
-"""A Hugging Face folder with a Llama of random bfloat16 weights, in two shards: python random_llama.py OUT TOKENIZER.
+"""A Hugging Face folder with a Llama of random bfloat16 weights, in two shards: random_llama.py OUT TOKENIZER SIZE.
 
-Weights are drawn a slice at a time. The tokenizer has to be one that llama.cpp's converter knows, or it refuses.
+TOKENIZER is a tokenizer.json or a SentencePiece tokenizer.model that llama.cpp's converter knows, or it refuses.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 
 SIZES = {
-    "full": {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 16},
+    "full": {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 20},
     "small": {"hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 2},
 }
 
 
 def make(folder: Path, tokenizer: Path, size: str) -> int:
     """Write the folder; the number of parameters."""
-    vocabulary = json.loads(tokenizer.read_text(encoding="utf-8"))
-    extra = [entry["id"] for entry in vocabulary["added_tokens"]]
+    vocab_size, special = _vocabulary(tokenizer)
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -29,22 +28,23 @@ def make(folder: Path, tokenizer: Path, size: str) -> int:
         "num_attention_heads": 16,
         "num_key_value_heads": 4,
         "head_dim": SIZES[size]["hidden_size"] // 16,
-        "vocab_size": max(*vocabulary["model"]["vocab"].values(), *extra) + 1,
+        "vocab_size": vocab_size,
         "max_position_embeddings": 2048,
         "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0,
         "hidden_act": "silu",
         "tie_word_embeddings": False,
         "torch_dtype": "bfloat16",
-        "bos_token_id": 0,
-        "eos_token_id": 0,
+        "bos_token_id": special["bos_token"][0],
+        "eos_token_id": special["eos_token"][0],
     }
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config, indent=1))
-    shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    names = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
+    shutil.copyfile(tokenizer, folder / tokenizer.name)
+    names = {name: token for name, (_, token) in special.items()}
+    kind = "PreTrainedTokenizerFast" if tokenizer.suffix == ".json" else "LlamaTokenizer"
     (folder / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "add_bos_token": False, **names})
+        json.dumps({"tokenizer_class": kind, "add_bos_token": False, **names})
     )
     shapes = _shapes(config)
     half = len(shapes) // 2
@@ -58,6 +58,20 @@ def make(folder: Path, tokenizer: Path, size: str) -> int:
         json.dumps({"metadata": {"total_size": 2 * total}, "weight_map": index})
     )
     return total
+
+
+def _vocabulary(tokenizer: Path) -> tuple[int, dict[str, tuple[int, str]]]:
+    """How many tokens there are, and id and text of the special ones."""
+    if tokenizer.suffix != ".json":
+        from sentencepiece import SentencePieceProcessor
+
+        model = SentencePieceProcessor(model_file=str(tokenizer))
+        ids = {"bos_token": model.bos_id(), "eos_token": model.eos_id(), "unk_token": model.unk_id()}
+        return model.vocab_size(), {name: (number, model.id_to_piece(number)) for name, number in ids.items()}
+    content = json.loads(tokenizer.read_text(encoding="utf-8"))
+    added = [(entry["id"], entry["content"]) for entry in content["added_tokens"]]
+    size = max(*content["model"]["vocab"].values(), *(number for number, _ in added)) + 1
+    return size, dict.fromkeys(("bos_token", "eos_token", "unk_token"), added[0])
 
 
 def _shapes(config: dict[str, object]) -> dict[str, tuple[int, ...]]:

@@ -22,9 +22,9 @@ from edgeshrink.errors import DataError
 
 _ROWS = 32
 _SHOWN = 3
-# Relative error of a row's values (root mean square). Each bit halves it; real weights stay well below 6 / 2^bits,
-# rows of another place come to 1.4, lost ones to 1.
-_NOISE = 6.0
+# Relative error of weights (root mean square). Each bit halves it: measured on the demo, 2 to 2.7 / 2^bits for every
+# scheme, with and without importance matrix. Outliers make it worse; rows of another place come to 1.4, lost ones to 1.
+_NOISE = 12.0
 _MOST = 0.8
 _ROUNDING = {"F32": 0.0, "F16": 2.0**-10, "BF16": 2.0**-8}
 

@@ -33,7 +33,9 @@ from edgeshrink.planning.gguf_size import alignment, gguf_file_bytes, padded
 
 _IN_FLIGHT_BYTES = 40 << 20
 _BYTES_PER_WEIGHT = 10  # of a slice in flight: source 2, float32 4, artifact up to 4
-_MAX_SLICE = 1 << 17  # weights; larger ones leave the processor's cache: F16 took 1.5 times the CPU at 1 << 20
+# Weights in a slice. Converting is bound by memory, so a slice should stay in the processor's cache (F16 took 1.5
+# times the CPU at 1 << 20); quantizing is not, and pays for each slice's handling instead.
+_PLAIN_SLICE, _QUANTIZED_SLICE = 1 << 17, 1 << 19
 _PROGRESS_BYTES = 4 << 20
 
 
@@ -135,7 +137,7 @@ def _encoded(
 ) -> Generator[tuple[TensorPlan, memoryview, bool]]:
     """Encoded slices in file order, with whether the slice ends its tensor. Data is good until the next one."""
     slots = threads + 2
-    limit = min(_MAX_SLICE, _IN_FLIGHT_BYTES // (_BYTES_PER_WEIGHT * slots))
+    limit = _IN_FLIGHT_BYTES // (_BYTES_PER_WEIGHT * slots)
     free = [Workspace() for _ in range(slots)]
     pending: deque[tuple[TensorPlan, Future[memoryview], bool, Workspace]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="encode")
@@ -163,7 +165,8 @@ def _first(
 def _parts(tensors: tuple[TensorPlan, ...], limit: int) -> Iterator[tuple[TensorPlan, RowSlice, bool]]:
     for plan in tensors:
         done = 0
-        for part in row_slices(plan, limit):
+        best = _QUANTIZED_SLICE if quant_type(plan.type).is_quantized else _PLAIN_SLICE
+        for part in row_slices(plan, min(best, limit)):
             done += part.elements
             yield plan, part, done == plan.elements
 

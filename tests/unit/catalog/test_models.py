@@ -104,7 +104,9 @@ def test_the_license_is_read_from_the_model_card(tmp_path: Path) -> None:
     (folder_with(tmp_path) / "README.md").write_text(
         "---\nlanguage: en\nlicense: apache-2.0\n---\n# x\n", encoding="utf-8"
     )
-    assert inspect_model(str(tmp_path)).source.license == "apache-2.0"
+    facts = inspect_model(str(tmp_path))
+    assert facts.source.license == "apache-2.0"
+    assert tmp_path / "README.md" in source_digest_files(facts)
 
 
 def test_a_snapshot_of_the_hub_cache_tells_its_commit(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is read of a tokenizer: tokens and their kinds, BOS, EOS, stop ids, templates. Oracles: transformers' files, gguf-py."""
+"""What is read of a tokenizer: tokens and their kinds, BOS, EOS, stop ids, templates."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from edgeshrink.catalog.models import inspect_model
+from edgeshrink.catalog.tokenizer_vocab_merges import vocab_merges_json
 from edgeshrink.catalog.tokenizers import read_vocabulary
 from edgeshrink.catalog.vocabulary_rows import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.errors import DataError, UnsupportedModel
+from edgeshrink.export.gguf.proof_strings import hard_strings
 
 CONFIG: dict[str, Any] = {
     "model_type": "llama",
@@ -113,15 +115,17 @@ def test_the_post_processor_says_what_frames_a_text(folder: Path) -> None:
     assert (vocabulary.add_bos, vocabulary.bos_id, vocabulary.add_eos) == (True, 0, False)
 
 
-def test_settings_that_say_so_overrule_the_post_processor(folder: Path) -> None:
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    settings(folder, bos_token="<s>", eos_token="</s>", add_bos_token=False, add_eos_token=True)
+@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("said", [True, False])
+def test_a_post_processor_overrules_the_settings_as_in_transformers(front: bool, said: bool, folder: Path) -> None:
     transformers = pytest.importorskip("transformers")
-    loaded = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    single = "<s> $A" if front else "$A </s>"
+    tokenizer.post_processor = processors.TemplateProcessing(single=single, special_tokens=[("<s>", 0), ("</s>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings(folder, bos_token="<s>", eos_token="</s>", add_bos_token=said, add_eos_token=said)
     vocabulary = vocabulary_of(folder, 300)
-    ids = loaded.encode("the")
+    ids = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True).encode("the")
     assert vocabulary.add_bos == (ids[0] == 0)
     assert vocabulary.add_eos == (ids[-1] == 1)
 
@@ -209,6 +213,16 @@ def test_qwen_3_is_read_from_vocab_and_merges(shared_data: Path, tmp_path: Path)
     assert vocabulary.token_types[151667] == USER_DEFINED  # <think>
     assert vocabulary.token_types[151700] == UNUSED
     assert any("NFC" in note for note in vocabulary.notes)
+
+
+def test_qwen_3_gives_transformers_ids(shared_data: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        shutil.copy(shared_data / "tokenizers" / "qwen3" / name, tmp_path)
+    tokenizer = Tokenizer.from_str(vocab_merges_json(tmp_path))
+    expected = transformers.AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    for text in (*hard_strings(), "<|im_start|>user\nhi<|im_end|>\n", "<think>x</think>"):
+        assert tokenizer.encode(text).ids == expected.encode(text), text
 
 
 def test_vocab_and_merges_alone_do_not_say_how_to_split(shared_data: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def outcomes(quality: Quality) -> dict[str, str]:
     return {check.name: check.outcome for check in quality.checks}
 
 
-@pytest.mark.parametrize("scheme", ["F32", "F16", "BF16", "Q8_0", "Q2_K"])
+@pytest.mark.parametrize("scheme", ["F32", "F16", "Q8_0", "Q2_K"])
 def test_a_sound_file_passes_every_check(built: Builder, examine: Examine, scheme: str) -> None:
     quality = examine(built(scheme))
     assert quality.failed_checks == ()
@@ -65,7 +65,7 @@ def test_an_unquantized_file_has_the_sources_logits_within_a_thousandth(built: B
 
 def test_more_bits_stand_nearer(built: Builder, examine: Examine) -> None:
     distances = []
-    for scheme in ("F16", "Q8_0", "Q5_0", "Q4_0"):
+    for scheme in ("BF16", "Q8_0", "Q4_0"):
         kl = examine(built(scheme)).mean_kl
         assert isinstance(kl, Measured)
         distances.append(kl.value)
@@ -109,7 +109,7 @@ def test_a_reference_that_is_not_the_source_is_caught(
     assert outcomes(quality)["reference is the source"] == "failed"
 
 
-def test_without_a_reference_the_readings_say_why_and_the_source_still_vouches(built: Builder, examine: Examine) -> None:
+def test_without_a_reference_readings_say_why_and_the_source_still_vouches(built: Builder, examine: Examine) -> None:
     why = Unmeasured("the unquantized reference needs 60 GiB to run")
     quality = examine(built("Q4_0"), None, why)
     assert quality.mean_kl == quality.perplexity_ratio == quality.reference_perplexity == why

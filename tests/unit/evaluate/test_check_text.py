@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from edgeshrink.catalog.texts import Text, evaluation_text
 from edgeshrink.catalog.tokenizers import read_vocabulary
 from edgeshrink.core.quality import Check
 from edgeshrink.evaluate.checks.text import check_text
+from edgeshrink.export.gguf.pretokenizer import write_vocabulary
 
 Spoil = Callable[[Metadata], Metadata]
 
@@ -65,7 +68,6 @@ def test_a_byte_level_source_with_a_chat_template_holds(demo: Callable[[Spoil], 
     [
         (swapped_tokens, "tokenizer"),
         (changed("tokenizer.ggml.eos_token_id", 5), "special tokens"),
-        (changed("tokenizer.ggml.eos_token_id", 5), "stop tokens"),
         (changed("tokenizer.chat_template", None), "chat template"),
         (changed("tokenizer.chat_template", "{{ messages[0].content }}"), "chat template"),
     ],
@@ -81,6 +83,42 @@ def test_a_bos_that_is_not_added_is_found(demo: Callable[[Spoil], Built]) -> Non
     check = checks(other, evaluation_text())["special tokens"]
     assert check.outcome == "failed"
     assert "BOS is " in check.detail and "unlike in the source" in check.detail
+
+
+def test_a_stop_token_that_the_runtime_does_not_know_is_found(built: Builder, story_text: Text) -> None:
+    made = built("F32")
+    other = replace(made, vocabulary=replace(made.vocabulary, stop_ids=(*made.vocabulary.stop_ids, 300)))
+    check = checks(other, story_text)["stop tokens"]
+    assert (check.outcome, check.detail) == ("failed", "the runtime does not stop at [300], the source does")
+
+
+def test_special_tokens_that_swallow_spaces_are_told_and_not_blamed_on_the_file(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shared_data / "tokenizers" / "phi3v", tmp_path, dirs_exist_ok=True)
+    template = shared_data / "tokenizers" / "chat_templates" / "microsoft-Phi-3.5-mini-instruct.jinja"
+    shutil.copy(template, tmp_path / "chat_template.jinja")
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "vocab_size": 32064,
+        "max_position_embeddings": 512,
+        "rms_norm_eps": 1e-5,
+        "eos_token_id": 2,
+        "dtype": "float32",
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    facts = inspect_model(str(tmp_path))
+    made = Built(tmp_path / "vocabulary.gguf", facts, read_vocabulary(facts), ())
+    write_vocabulary(made.path, facts, made.vocabulary, "default")
+    found = checks(made, evaluation_text())
+    assert {check.outcome for check in found.values() if check.name != "chat tokens"} == {"ok"}, found
+    assert found["chat tokens"].outcome == "skipped"
+    assert "swallow spaces" in found["chat tokens"].detail
 
 
 def test_the_tokenizer_of_a_gguf_source_is_carried_over_and_said_to_be(built: Builder, story_text: Text) -> None:

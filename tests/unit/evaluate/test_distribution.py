@@ -69,7 +69,8 @@ def test_every_reading_has_its_count_and_an_interval_around_it(scored: Score) ->
 
 def test_the_ratio_is_that_of_the_perplexities(scored: Score) -> None:
     figures = readings(scored)
-    assert value(figures.perplexity_ratio) == pytest.approx(value(figures.perplexity) / value(figures.reference_perplexity))
+    expected = value(figures.perplexity) / value(figures.reference_perplexity)
+    assert value(figures.perplexity_ratio) == pytest.approx(expected)
 
 
 def test_the_unquantized_file_has_no_distance(

@@ -82,7 +82,8 @@ def test_the_same_type_is_copied_bit_by_bit(dtype: str, tmp_path: Path) -> None:
 
 def test_threads_and_slices_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(tmp_path / "one.gguf", threads=1)
-    monkeypatch.setattr(write, "_MAX_SLICE", 5000)
+    monkeypatch.setattr(write, "_PLAIN_SLICE", 3000)
+    monkeypatch.setattr(write, "_QUANTIZED_SLICE", 5000)
     build(tmp_path / "many.gguf", threads=5)
     assert (tmp_path / "one.gguf").read_bytes() == (tmp_path / "many.gguf").read_bytes()
 

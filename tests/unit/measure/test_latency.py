@@ -60,11 +60,12 @@ def test_a_fast_prefill_gets_the_samples_that_p95_needs(clock: Clock) -> None:
     assert found[64] == pytest.approx([64.0] * 20)
 
 
-def test_a_slow_prefill_stops_at_its_repetitions_and_the_first_length_tops_up_first(clock: Clock) -> None:
+def test_a_slow_prefill_keeps_to_its_repetitions_and_the_first_length_tops_up_first(clock: Clock) -> None:
     session: Any = SlowSession(clock, 0.01, 0.01)
     found = latency.time_prefill(session, [1] * 300, [64, 256], 5, Recorder(), lambda _: None)
     assert len(found[64]) == 20
-    assert 5 <= len(found[256]) < 20
+    assert len(found[256]) == 5
+    assert clock.now < 10 * (0.64 + 2.56) + latency.TOP_UP_S
     crawling: Any = SlowSession(clock, 1.0, 0.01)
     found = latency.time_prefill(crawling, [1] * 300, [256], 3, Recorder(), lambda _: None)
     assert len(found[256]) == latency.LEAST_REPETITIONS
@@ -91,6 +92,27 @@ def test_decode_times_every_step_and_the_meter_stands_around_them_alone(clock: C
     for run in runs:
         assert run.steps_ms == pytest.approx([20.0] * 128)
         assert run.joules == pytest.approx(2 * 128 * 0.02)
+
+
+@pytest.mark.parametrize("moment", ["start", "stop"])
+def test_a_meter_that_fails_costs_the_energy_not_the_session(clock: Clock, moment: str) -> None:
+    class Broken:
+        scope = "nothing"
+
+        def available(self) -> str | None:
+            return None
+
+        def start(self) -> None:
+            if moment == "start":
+                raise OSError("gone")
+
+        def stop(self) -> float:
+            raise OSError("gone")
+
+    session: Any = SlowSession(clock, 0.001, 0.02)
+    runs = latency.time_decode(session, [1], 4, 2, Recorder(), Broken(), lambda _: None)
+    assert [run.joules for run in runs] == [None, None]
+    assert [len(run.steps_ms) for run in runs] == [4, 4]
 
 
 def test_looking_at_memory_costs_no_step_anything(clock: Clock) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -13,6 +15,9 @@ from edgeshrink.core.events import Progress
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.errors import RuntimeFailed
+from edgeshrink.measure import session as session_module
+from edgeshrink.measure import worker
+from edgeshrink.measure.cpu_use import TurnedBusy
 from edgeshrink.measure.session import measure
 
 
@@ -119,3 +124,36 @@ def test_a_file_that_no_runtime_takes_is_refused(tmp_path: Path) -> None:
         measure(broken, context=256, threads=1, prompt_tokens=(16,))
     with pytest.raises(RuntimeFailed, match="no such file"):
         measure(tmp_path / "missing.gguf", context=256, threads=1, prompt_tokens=(16,))
+
+
+def test_a_machine_that_turns_busy_is_measured_again_with_threads_that_sleep(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = session_module.run_job
+    asked: list[tuple[str, object, bool]] = []
+
+    def once_busy(job: str, parameters: Mapping[str, object], **rest: Any) -> dict[str, object]:
+        asked.append((job.rpartition(":")[2], parameters.get("idle"), rest["spin"]))
+        if parameters.get("idle"):
+            return {"turned_busy": True}
+        return real(job, parameters, **rest)
+
+    monkeypatch.setattr(session_module, "run_job", once_busy)
+    monkeypatch.setattr(session_module, "machine_is_busy", lambda: False)
+    found = measure(tiny_gguf, context=256, threads=1, prompt_tokens=(16,), decode_tokens=20)
+    assert asked == [("load_times", None, True), ("session", True, True), ("session", False, False)]
+    assert any("the machine was busy" in note for note in found.notes)
+    assert isinstance(found.decode_tok_s, Measured)
+
+
+def test_a_session_on_an_idle_machine_ends_when_others_begin_to_work(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Busy:
+        def __call__(self) -> None:
+            raise TurnedBusy
+
+    monkeypatch.setattr(worker, "IdleGuard", Busy)
+    parameters = {"runtime": "llama_cpp", "path": str(tiny_gguf), "context": 256, "threads": 1, "gpu_layers": 0}
+    parameters |= {"lengths": [16], "decode_tokens": 20, "repetitions": 5, "power_sources": [], "idle": True}
+    assert worker.session(parameters, lambda _: None) == {"turned_busy": True}

@@ -52,8 +52,7 @@ def templates(shared_data: Path) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("tools", [None, [TOOL]], ids=["no tools", "tools"])
-@pytest.mark.parametrize("generate", [True, False])
+@pytest.mark.parametrize(("tools", "generate"), [(None, True), ([TOOL], False)], ids=["plain", "tools"])
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
 def test_real_templates_render_as_in_transformers(
     shared_data: Path, conversation: str, generate: bool, tools: list[dict[str, Any]] | None
