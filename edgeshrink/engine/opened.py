@@ -14,7 +14,7 @@ from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.request import Request
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.errors import UnsupportedModel
-from edgeshrink.planning.layout import check_source, layout
+from edgeshrink.planning.layout import check_source, layout, parameter_count
 from edgeshrink.store import Store
 from edgeshrink.store.digests import combined_sha256, remembered_sha256
 
@@ -32,7 +32,7 @@ class OpenModel:
 
     @property
     def parameters(self) -> int:
-        return sum(tensor.elements for tensor in self.layout)
+        return parameter_count(self.facts)
 
 
 def open_model(request: Request, *, fetch_weights: bool = True) -> OpenModel:

@@ -93,7 +93,7 @@ class Workshop:
 
     def check_before_work(self) -> None:
         """Refuse in the first second what would fail in a later step."""
-        require_buildable(self.model)
+        self.notes.extend(require_buildable(self.model).notes)
         if self.given_importance is not None:
             self.notes.extend(check_importance(read_importance(self.given_importance), self.model.layout))
         elif self.request.imatrix != "none":

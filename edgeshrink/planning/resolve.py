@@ -162,6 +162,7 @@ def _steps(scheme_name: str, with_imatrix: bool) -> tuple[StepPlan, ...]:
 
 def _notes(situation: Situation) -> tuple[str, ...]:
     asked = situation.request.context or 0
+    notes = situation.facts.notes
     if asked > situation.facts.context_length:
-        return (f"context {asked} cut to the model's {situation.facts.context_length}",)
-    return ()
+        notes = (*notes, f"context {asked} cut to the model's {situation.facts.context_length}")
+    return notes

@@ -83,7 +83,7 @@ def test_plan_answers_from_a_configuration_alone_without_torch(shell: Shell) -> 
     answer = shell.run("plan", folder, "--target", "jetson", "--json")
     assert answer.returncode == 0, answer.stderr
     plan = json.loads(answer.stdout)
-    assert plan["parameters"] == 1_235_814_432
+    assert plan["parameters"] == 1_235_814_400
     assert len(plan["candidates"]) >= 5
 
 
