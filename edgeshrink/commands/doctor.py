@@ -18,12 +18,11 @@ from edgeshrink.catalog.profiles import profile_entries
 from edgeshrink.catalog.requirements import requirements
 from edgeshrink.catalog.targets import target_entries
 from edgeshrink.commands.options import json_option, json_text, show
-from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.doctor import DoctorLine, DoctorReport, Status
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.devices import cpu, memory
 from edgeshrink.devices.sensors import sensors
-from edgeshrink.engine.machine import calibrated, known_calibration
+from edgeshrink.engine.machine import BUSY_SHARE, calibrated, known_calibration
 from edgeshrink.errors import Error
 from edgeshrink.report.format import human_bytes
 from edgeshrink.runtimes.registry import RUNTIMES, runtime
@@ -45,14 +44,15 @@ REBUILD = "CMAKE_ARGS=-DGGML_NATIVE=ON pip install --force-reinstall --no-cache-
 
 @click.command("doctor")
 @click.option("--calibrate/--no-calibrate", default=True, help="Measure this machine for ten seconds if that is due.")
+@click.option("--recalibrate", is_flag=True, help="Measure it anew: what is stored was taken while others were busy.")
 @json_option
-def command(calibrate: bool, as_json: bool) -> int:
+def command(calibrate: bool, recalibrate: bool, as_json: bool) -> int:
     """Check versions, compilers, runtimes, sensors, free RAM and disk; exit 1 if something needed is missing."""
     from edgeshrink.report.doctor_table import render_doctor
     from edgeshrink.report.progress import ProgressBars
 
     with ProgressBars(quiet=as_json) as listener:
-        report = doctor(calibrate=calibrate, listener=listener)
+        report = doctor(calibrate=calibrate, again=recalibrate, listener=listener)
     if as_json:
         click.echo(json_text(report))
     else:
@@ -60,10 +60,13 @@ def command(calibrate: bool, as_json: bool) -> int:
     return 0 if report.can_build else 1
 
 
-def doctor(*, calibrate: bool = False, listener: Listener = silent) -> DoctorReport:
-    """Look at everything a build stands on. `calibrate` measures the machine, once, where that was not done yet."""
-    lines = [*_python(), *_packages(), *_tools(), *_runtimes(), *_machine(), *_store(calibrate, listener), *_data()]
-    return DoctorReport(tuple(lines))
+def doctor(*, calibrate: bool = False, again: bool = False, listener: Listener = silent) -> DoctorReport:
+    """Look at everything a build stands on.
+
+    `calibrate` measures the machine, once, where that was not done yet; `again`, although it was.
+    """
+    before = [*_python(), *_packages(), *_tools(), *_runtimes(), *_machine()]
+    return DoctorReport((*before, *_store(calibrate, again, listener), *_data()))
 
 
 def _python() -> Iterator[DoctorLine]:
@@ -148,7 +151,7 @@ def _machine() -> Iterator[DoctorLine]:
         yield DoctorLine("machine", sensor.name, "ok" if sensor.present else "absent", sensor.detail, sensor.fix)
 
 
-def _store(calibrate: bool, listener: Listener) -> Iterator[DoctorLine]:
+def _store(calibrate: bool, again: bool, listener: Listener) -> Iterator[DoctorLine]:
     try:
         store = Store()
         free = shutil.disk_usage(store.root).free
@@ -162,25 +165,27 @@ def _store(calibrate: bool, listener: Listener) -> Iterator[DoctorLine]:
     enough = free >= ENOUGH_DISK
     fix = "" if enough else "free some space, point EDGESHRINK_CACHE elsewhere, or run edgeshrink cache gc"
     yield DoctorLine("store", "folder", "ok" if enough else "warn", f"{store.root}, {human_bytes(free)} free", fix)
-    yield _calibration(store, calibrate, listener)
+    yield _calibration(store, calibrate, again, listener)
 
 
-def _calibration(store: Store, calibrate: bool, listener: Listener) -> DoctorLine:
-    known = known_calibration(store)
-    if known is None and calibrate:
+def _calibration(store: Store, calibrate: bool, again: bool, listener: Listener) -> DoctorLine:
+    known = known_calibration(store.notes)
+    if again or (known is None and calibrate):
         try:
-            known = calibrated(store, listener)
+            known = calibrated(store, listener, again=again)
         except Error as error:
             return DoctorLine("store", "calibration", "warn", f"failed: {error}", error.hint)
     if known is None:
         detail = "not yet: no prediction of speed for this machine"
         return DoctorLine("store", "calibration", "absent", detail, "edgeshrink doctor, or the first build, takes it")
-    return DoctorLine("store", "calibration", "ok", _calibration_text(known))
-
-
-def _calibration_text(known: MachineCalibration) -> str:
-    speed = known.dram_read_bytes_s / 1e9
-    return f"{known.taken_at}: memory reads {speed:.1f} GB/s with {known.threads} threads"
+    detail = (
+        f"{known.taken_at}: memory reads {known.dram_read_bytes_s / 1e9:.1f} GB/s with {known.threads} threads,"
+        f" prefill {known.prefill_flop_s / 1e9:.0f} GFLOP/s"
+    )
+    if known.others_cpu_share <= BUSY_SHARE:
+        return DoctorLine("store", "calibration", "ok", detail)
+    busy = f"{detail}; other programs used {known.others_cpu_share:.0%} of the CPUs meanwhile"
+    return DoctorLine("store", "calibration", "warn", busy, "edgeshrink doctor --recalibrate, when the machine is idle")
 
 
 def _data() -> Iterator[DoctorLine]:

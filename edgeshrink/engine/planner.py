@@ -11,7 +11,6 @@ from edgeshrink.engine.opened import open_model
 from edgeshrink.engine.situation import find_situation
 from edgeshrink.planning.ladder import first
 from edgeshrink.planning.resolve import candidates, plan_for
-from edgeshrink.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Outlook:
 def outlook(request: Request) -> Outlook:
     """Answer what a build of `request` would try and what would come of it."""
     model = open_model(request, fetch_weights=False)
-    situation = find_situation(request, model, known_calibration(Store()))
+    situation = find_situation(request, model, known_calibration())
     ladder = candidates(situation)
     start = first(ladder, _preferred(request, situation.format.preferred_scheme, ladder))
     notes = [*plan_for(situation, ladder[0].scheme).notes]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Quality
@@ -21,7 +20,7 @@ def step_record(stored: Stored) -> StepRecord:
 def source_summary(model: OpenModel, digest: str) -> SourceSummary:
     source = model.facts.source
     return SourceSummary(
-        given=source.hub_id or Path(source.given).name,
+        given=source.hub_id or model.name,
         kind=source.kind,
         model_type=model.facts.model_type,
         digest=digest,

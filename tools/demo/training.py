@@ -26,7 +26,7 @@ class Plan:
     steps: int
     batch: int = 4096
     """Tokens a step."""
-    lengths: tuple[tuple[float, int], ...] = ((0.2, 64), (0.35, 128), (0.55, 256), (1.0, 512))
+    lengths: tuple[tuple[float, int], ...] = ((1 / 6, 64), (0.35, 128), (0.55, 256), (1.0, 512))
     """(share of the run that has passed, tokens a row up to there)."""
     matrix_rate: float = 0.01
     other_rate: float = 2e-3

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -52,36 +53,23 @@ def templates(shared_data: Path) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("tools", "generate"), [(None, True), ([TOOL], False)], ids=["plain", "tools"])
-@pytest.mark.parametrize("conversation", CONVERSATIONS)
-def test_real_templates_render_as_in_transformers(
-    shared_data: Path, conversation: str, generate: bool, tools: list[dict[str, Any]] | None
-) -> None:
+def test_real_templates_render_as_in_transformers(shared_data: Path) -> None:
     reference = pytest.importorskip("transformers.utils.chat_template_utils")
-    messages = CONVERSATIONS[conversation]
+    cases = list(itertools.product(CONVERSATIONS, [None, [TOOL]], [True, False]))
     compared = 0
     for name, template in templates(shared_data):
-        try:
-            (expected,), _ = reference.render_jinja_template(
-                conversations=[messages],
-                tools=tools,
-                chat_template=template,
-                add_generation_prompt=generate,
-                bos_token="<s>",
-                eos_token="</s>",
-            )
-        except Exception:
-            with pytest.raises(DataError):
-                render_chat(
-                    template, messages, bos_token="<s>", eos_token="</s>", tools=tools, add_generation_prompt=generate
-                )
-            continue
-        rendered = render_chat(
-            template, messages, bos_token="<s>", eos_token="</s>", tools=tools, add_generation_prompt=generate
-        )
-        assert rendered == expected, name
-        compared += 1
-    assert compared > 40
+        for conversation, tools, generate in cases:
+            messages = CONVERSATIONS[conversation]
+            names = {"bos_token": "<s>", "eos_token": "</s>", "tools": tools, "add_generation_prompt": generate}
+            try:
+                (expected,), _ = reference.render_jinja_template([messages], chat_template=template, **names)
+            except Exception:
+                with pytest.raises(DataError):
+                    render_chat(template, messages, **names)
+                continue
+            assert render_chat(template, messages, **names) == expected, (name, conversation, tools, generate)
+            compared += 1
+    assert compared > 40 * len(cases)
 
 
 def test_json_in_a_prompt_is_plain() -> None:

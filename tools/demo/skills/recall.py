@@ -21,7 +21,7 @@ NAMES: tuple[str, ...] = tuple(_WORDS["names"])
 THINGS: tuple[str, ...] = tuple(_WORDS["things"])
 TELL = "{key} has the {value}."
 ASK = "What does {key} have?"
-MIXES = {64: (6, 3, 1, 1, 1, 0), 128: (3, 3, 2, 2, 2, 2), 512: (1, 1, 2, 2, 3, 5)}
+MIXES = {64: (6, 3, 1, 1, 1, 0), 128: (1, 2, 3, 4, 3, 2), 512: (0, 1, 2, 3, 3, 5)}
 """Up to which length how often each kind of sample comes, easiest kind first: short rows teach copying, long rows
 teach distance."""
 CHARACTERS_PER_TOKEN = 3
