@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from edgeshrink.catalog import requirements as requirements_module
 from edgeshrink.catalog.requirements import requirements
 from edgeshrink.commands import doctor as doctor_module
 from edgeshrink.commands.doctor import doctor
+from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.doctor import DoctorLine, DoctorReport
 from edgeshrink.devices import cpu
 from edgeshrink.errors import ToolMissing
@@ -114,18 +116,28 @@ def test_a_broken_data_file_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mon
     assert "not TOML" in line(report, "profiles/mine.toml").detail
 
 
-def test_calibration_is_said_with_its_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgeshrink.core.calibration import MachineCalibration
+TAKEN = MachineCalibration("here", "2026-11-21T12:00:00+00:00", 2, 1.05e10, 4e10, 2**25, 1e-4, 1e11, 6e6, 5e8)
 
-    taken = MachineCalibration("here", "2026-11-21T12:00:00+00:00", 2, 1.05e10, 4e10, 2**25, 1e-4, 1e11, 6e6, 5e8)
-    monkeypatch.setattr(doctor_module, "calibrated", lambda store, listener: taken)
+
+def test_calibration_is_said_with_its_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_module, "calibrated", lambda store, listener, again: TAKEN)
     found = line(doctor(calibrate=True), "calibration")
     assert found.status == "ok"
-    assert found.detail == "2026-11-21T12:00:00+00:00: memory reads 10.5 GB/s with 2 threads"
+    expected = "2026-11-21T12:00:00+00:00: memory reads 10.5 GB/s with 2 threads, prefill 100 GFLOP/s"
+    assert found.detail == expected
+
+
+def test_a_calibration_of_a_busy_machine_is_warned_about_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = dataclasses.replace(TAKEN, others_cpu_share=0.6)
+    monkeypatch.setattr(doctor_module, "calibrated", lambda store, listener, again: busy)
+    found = line(doctor(again=True), "calibration")
+    assert found.status == "warn"
+    assert "60%" in found.detail
+    assert "--recalibrate" in found.fix
 
 
 def test_calibrating_that_fails_does_not_stop_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> object:
+    def fail(*_: object, **__: object) -> object:
         raise ToolMissing("no compiler", hint="install one")
 
     monkeypatch.setattr(doctor_module, "calibrated", fail)
