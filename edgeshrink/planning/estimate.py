@@ -43,8 +43,11 @@ def predict(
     return Predictions(
         artifact_bytes=Estimate(float(file_bytes), "header and every tensor, to the byte"),
         peak_rss_bytes=Estimate(
-            float(peak_rss_bytes(facts, file_bytes=file_bytes, context=context, prompt_tokens=prompt_tokens)),
-            "file + KV cache + compute buffers + runtime",
+            float(
+                peak_rss_bytes(facts, file_bytes=file_bytes, context=context, prompt_tokens=prompt_tokens)
+                + repacked_bytes(tensors, profile.facts.isa_features.value)
+            ),
+            "file + repacked copy + KV cache + compute buffers + runtime",
         ),
         decode_tok_s=_decode(facts, tensors, context, profile, on_host, on_this_host),
         ttft_p95_ms=_ttft(facts, tensors, prompt_tokens, on_host, on_this_host),
@@ -63,6 +66,31 @@ def peak_rss_bytes(facts: ModelFacts, *, file_bytes: int, context: int, prompt_t
     widest = max(2 * facts.ffn_size, facts.hidden_size * 6, facts.n_heads * facts.head_dim * 3)
     compute = 4 * (batch * widest + facts.vocab_size)
     return file_bytes + context * facts.kv_bytes_per_token_f16 + compute + RUNTIME_RSS_BYTES
+
+
+# Types that llama.cpp's CPU backend copies into an interleaved layout when it loads them, by the feature that its
+# kernels want (ggml-cpu/repack.cpp): the copy is anonymous memory, beside the mapped file.
+_REPACKED = {
+    "avx2": ("Q4_0", "Q4_K", "IQ4_NL"),
+    "avx512f": ("Q4_0", "Q4_K", "IQ4_NL", "Q2_K"),
+    "asimddp": ("Q4_0", "Q4_K", "Q5_K", "Q6_K"),
+    "i8mm": ("Q4_0", "Q4_K", "Q5_K", "Q6_K"),
+}
+_REPACKED_ROWS = 8
+
+
+def repacked_bytes(tensors: tuple[TensorPlan, ...], isa_features: tuple[str, ...]) -> int:
+    """Bytes of the second copy that llama.cpp keeps of the matrices that its CPU kernels want interleaved."""
+    types = {kind for feature in isa_features for kind in _REPACKED.get(feature, ())}
+    tied = not any(tensor.name == "output.weight" for tensor in tensors)
+    return sum(
+        tensor.nbytes
+        for tensor in tensors
+        if tensor.type in types
+        and len(tensor.shape) > 1
+        and tensor.shape[0] % _REPACKED_ROWS == 0
+        and (tied or tensor.name != "token_embd.weight")
+    )
 
 
 def bytes_per_token(tensors: tuple[TensorPlan, ...]) -> int:

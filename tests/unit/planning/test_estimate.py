@@ -12,7 +12,7 @@ from edgeshrink.catalog.profiles import load_profile
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.plan import Predictions, TensorPlan
 from edgeshrink.core.reading import Estimate, Unmeasured
-from edgeshrink.planning.estimate import bytes_per_token, decode_seconds, predict
+from edgeshrink.planning.estimate import bytes_per_token, decode_seconds, predict, repacked_bytes
 from edgeshrink.planning.layout import layout
 
 MIB = 1 << 20
@@ -62,6 +62,24 @@ def test_an_untied_embedding_table_is_not_read_whole() -> None:
     output = dataclasses.replace(embedding, name="output.weight")
     assert bytes_per_token((embedding,)) == embedding.nbytes
     assert bytes_per_token((embedding, output)) == output.nbytes
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "features", "copied"),
+    [
+        ("Q4_K", 64, ("avx2",), True),
+        ("Q4_K", 60, ("avx2",), False),
+        ("Q6_K", 64, ("avx2",), False),
+        ("Q6_K", 64, ("asimddp",), True),
+        ("Q8_0", 64, ("avx2", "avx512f"), False),
+        ("Q4_K", 64, (), False),
+    ],
+)
+def test_a_second_copy_is_counted_where_the_kernels_want_another_layout(
+    kind: str, rows: int, features: tuple[str, ...], copied: bool
+) -> None:
+    tensor = TensorPlan("blk.0.ffn_up.weight", "s", (rows, 256), kind, "")
+    assert repacked_bytes((tensor,), features) == (tensor.nbytes if copied else 0)
 
 
 def test_an_uncalibrated_host_gets_no_guess(stories: Path) -> None:
