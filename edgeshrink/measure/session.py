@@ -128,7 +128,7 @@ def _prefill_points(
 ) -> tuple[PrefillPoint, ...]:
     how = "ids handed over to first id chosen, empty context; without tokenization and loading"
     points = []
-    for length in dict.fromkeys(asked):
+    for length in sorted(set(asked)):
         if length in samples:
             times = samples[length]
             p50, p95 = (percentile_reading(times, percent, how=how) for percent in (50, 95))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,7 +60,7 @@ class ExportGguf:
             computed=computed_tensors(self.facts),
             importance=None if self.importance is None else read_importance(self.importance[0]).values,
             threads=self.threads,
-            listener=listener,
+            listener=lambda event: listener(replace(event, task=f"write {self.plan.scheme}")),
         )
 
     def ensures(self, workdir: Path) -> None:
@@ -70,8 +71,6 @@ class ExportGguf:
 
 
 def _header_digest(header: tuple[KeyValue, ...]) -> str:
-    import hashlib
-
     digest = hashlib.sha256()
     for entry in header:
         digest.update(repr((entry.key, entry.type, entry.value)).encode())
