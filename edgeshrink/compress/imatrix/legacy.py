@@ -1,7 +1,7 @@
 """The `.dat` importance matrix of older llama.cpp: little-endian, without a magic number.
 
-    int32 entries, then for each: int32 name length, name, int32 calls, int32 values, float32 value * values
-    (each value is mean square * calls), and after the last, if at all: int32 chunks, int32 length, dataset name
+int32 entries, then for each: int32 name length, name, int32 calls, int32 values, float32 value * values
+(each value is mean square * calls), and after the last, if at all: int32 chunks, int32 length, dataset name
 """
 
 from __future__ import annotations

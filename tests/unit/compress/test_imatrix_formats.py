@@ -106,9 +106,10 @@ def test_the_old_format_can_be_written_as_the_new(tmp_path: Path) -> None:
     old, new = tmp_path / "old.dat", tmp_path / "new.gguf"
     old.write_bytes(dat_bytes([(b"blk.0.attn_k.weight", 3, [1.0, 2.0, 5.0])]))
     write_importance(new, read_importance(old))
-    assert read_importance(new).values["blk.0.attn_k.weight"].tolist() == read_importance(old).values[
-        "blk.0.attn_k.weight"
-    ].tolist()
+    assert (
+        read_importance(new).values["blk.0.attn_k.weight"].tolist()
+        == read_importance(old).values["blk.0.attn_k.weight"].tolist()
+    )
 
 
 def test_every_way_of_cutting_the_old_format_short_is_refused(tmp_path: Path) -> None:
