@@ -21,6 +21,7 @@ from edgeshrink.devices.local import host_facts
 from edgeshrink.engine.machine import calibrated
 from edgeshrink.engine.opened import open_model
 from edgeshrink.engine.output import check_output
+from edgeshrink.engine.situation import check_request
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away
 from edgeshrink.engine.workshop import File, Workshop
 from edgeshrink.engine.writing import write_build_folder
@@ -50,6 +51,7 @@ def build(
 ) -> Report:
     """Build `request` and write its folder. `confirm` answers questions: a build that the disk is too small for."""
     request = request or Request()
+    check_request(request)
     store = Store()
     model = open_model(request)
     out = request.out or Path("edgeshrink-out") / _folder_name(request, model.name)

@@ -8,7 +8,7 @@ from edgeshrink.core.plan import Candidate, Plan
 from edgeshrink.core.request import Request
 from edgeshrink.engine.machine import known_calibration
 from edgeshrink.engine.opened import open_model
-from edgeshrink.engine.situation import find_situation
+from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.planning.ladder import first
 from edgeshrink.planning.resolve import candidates, plan_for
 
@@ -31,6 +31,7 @@ class Outlook:
 
 def outlook(request: Request) -> Outlook:
     """Answer what a build of `request` would try and what would come of it."""
+    check_request(request)
     model = open_model(request, fetch_weights=False)
     situation = find_situation(request, model, known_calibration())
     ladder = candidates(situation)

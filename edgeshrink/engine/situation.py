@@ -6,13 +6,24 @@ from edgeshrink.catalog.targets import load_target
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.gguf_metadata import KeyValue
 from edgeshrink.core.profile import DeviceProfile
+from edgeshrink.core.quant_types import quant_type
 from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target
 from edgeshrink.devices.local import host_is, profile_for
 from edgeshrink.engine.opened import OpenModel
 from edgeshrink.planning.gguf_metadata import model_metadata
-from edgeshrink.planning.resolve import Situation
-from edgeshrink.planning.schemes import SCHEMES
+from edgeshrink.planning.resolve import Situation, format_of
+from edgeshrink.planning.schemes import SCHEMES, scheme
+
+
+def check_request(request: Request) -> None:
+    """Refuse a wrong flag before a model is opened, let alone fetched."""
+    target, _, _ = find_device(request, None)
+    format_of(request, target)
+    if request.scheme is not None:
+        scheme(request.scheme)
+    for _pattern, kind in request.tensor_types:
+        quant_type(kind)
 
 
 def find_device(request: Request, calibration: MachineCalibration | None) -> tuple[Target, DeviceProfile, bool]:

@@ -38,17 +38,23 @@ class Situation:
 
     @property
     def format(self) -> TargetFormat:
-        found = self.target.formats.get(self.request.format)
-        if found is None:
-            known = ", ".join(self.target.formats)
-            raise PlanError(f"the target {self.target.id} takes no {self.request.format!r}", hint=f"it takes: {known}")
-        return found
+        return format_of(self.request, self.target)
 
     @property
     def context(self) -> int:
         """Tokens of KV cache: asked for, else the target's, never more than the model was trained on."""
         asked = self.request.context or self.format.context_tokens
         return min(asked, self.facts.context_length)
+
+
+def format_of(request: Request, target: Target) -> TargetFormat:
+    """How the target builds the format that was asked for; PlanError lists those that it takes."""
+    found = target.formats.get(request.format)
+    if found is None:
+        raise PlanError(
+            f"the target {target.id} takes no {request.format!r}", hint=f"it takes: {', '.join(target.formats)}"
+        )
+    return found
 
 
 def uses_imatrix(request: Request, scheme_name: str) -> bool:

@@ -48,3 +48,14 @@ def test_ctrl_c_ends_in_one_sentence_and_leaves_no_process(shell: Shell, stories
     assert not (shell.folder / "out").exists()
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert list((shell.store / "work").iterdir()) == []
+
+
+def test_two_builds_at_once_share_the_store_and_agree(shell: Shell, stories: Path) -> None:
+    arguments = ("build", stories, "--scheme", "Q4_0", "--imatrix", "none", "--target", "jetson")
+    with shell.start(*arguments, "-o", "one") as one, shell.start(*arguments, "-o", "two") as two:
+        errors = [build.communicate(timeout=300)[1] for build in (one, two)]
+    assert (one.returncode, two.returncode) == (0, 0), errors
+    first, second = (
+        {path.name: path.read_bytes() for path in (shell.folder / name).iterdir()} for name in ("one", "two")
+    )
+    assert first == second

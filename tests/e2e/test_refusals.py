@@ -87,6 +87,14 @@ def test_plan_answers_from_a_configuration_alone_without_torch(shell: Shell) -> 
     assert len(plan["candidates"]) >= 5
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(shell: Shell, stories: Path) -> None:
+    (shell.folder / "file").write_text("", encoding="utf-8")
+    answer = shell.run("build", stories, "-o", "file/out")
+    assert answer.returncode == 2
+    assert "file" in answer.stderr
+    assert not list(shell.store.glob("steps/*"))
+
+
 LLAMA_3_2_1B = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
