@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -42,7 +44,7 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgeshrink")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may stand anywhere.")
 def root(debug: bool) -> None:
     """Take a model to a device: plan, quantize, prove, measure and judge it against the device's budget."""
 
@@ -52,20 +54,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        code = root.main(given, prog_name="edgeshrink", standalone_mode=False)
+        code = root.main([word for word in given if word != "--debug"], prog_name="edgeshrink", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except Error as error:
-        if debug:
-            raise
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  try: {error.hint}", err=True)
-        code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        if debug:
-            raise
         click.echo("interrupted: run the same command again, and it goes on from the last finished step", err=True)
         code = 130
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing is wrong with the work.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        _tell(error, debug)
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: Exception, debug: bool) -> None:
+    """An error of ours or of the system in a sentence; anything else is a mistake of ours and shows where."""
+    if isinstance(error, Error):
+        message, hint = error.message, error.hint
+    elif isinstance(error, OSError) and error.strerror:
+        message, hint = f"{error.filename or 'the system'}: {error.strerror}", ""
+    else:
+        message, hint, debug = f"{type(error).__name__}: {error}", "this is a bug in edgeshrink: please report it", True
+    if debug:
+        traceback.print_exception(error)
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"  try: {hint}", err=True)

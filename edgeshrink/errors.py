@@ -12,6 +12,11 @@ Error                       exit 2, one clear sentence and a hint
 └── ToolMissing             a program or a package is not installed
 """
 
+import errno
+
+# What the system says when a disk or a quota is full; Windows knows no quota by that name.
+NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
 
 class Error(Exception):
     """Something the person at the keyboard can act on: `message` says what and where, `hint` what to do next."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -82,7 +83,22 @@ def _refuse(path: Path, header: GgufHeader) -> None:
 def _rope_scaling(fields: Fields, name: str, shapes: dict[str, tuple[int, ...]]) -> dict[str, object] | None:
     if "rope_freqs.weight" in shapes:
         return {"rope_type": "llama3"}
-    kind = fields.config.get(f"{name}.rope.scaling.type", "none")
+    prefix = f"{name}.rope.scaling."
+    kind = fields.config.get(f"{prefix}type", "none")
     if kind == "none":
         return None
-    return {"rope_type": kind, "factor": fields.number(f"{name}.rope.scaling.factor", default=1.0)}
+    # llama.cpp takes a zero for "not given".
+    own = {key: value for key, value in fields.config.items() if key.startswith(f"{name}.") and value != 0}
+    given = Fields(fields.file, own)
+    factor = given.number(f"{prefix}factor", default=1.0)
+    if kind != "yarn":
+        return {"rope_type": kind, "factor": factor}
+    original = given.whole(f"{prefix}original_context_length", default=given.whole(f"{name}.context_length"))
+    # llama.cpp multiplies its key by YaRN's own 1 + 0.1 ln(factor); transformers' number stands alone.
+    attention = given.number(f"{prefix}attn_factor", default=1.0) * (1 + 0.1 * math.log(max(factor, 1.0)))
+    return {
+        "rope_type": kind,
+        "factor": factor,
+        "original_max_position_embeddings": original,
+        "attention_factor": attention,
+    }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import field
+from pathlib import PureWindowsPath
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 MANIFEST_SCHEMA: Final = "edgeshrink-manifest-1"
@@ -13,11 +14,19 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _STRICT = ConfigDict(extra="forbid")
 
 
+def _inside(name: str) -> str:
+    """A manifest may be anybody's: a name in it must never lead out of its folder."""
+    path = PureWindowsPath(name)  # its rules are the stricter ones: drives, and both slashes
+    if path.anchor or ".." in path.parts:
+        raise ValueError(f"{name!r} leads out of the folder")
+    return name
+
+
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class ManifestFile:
     """One file of the folder: `name` is relative to it, with forward slashes."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1), AfterValidator(_inside)]
     sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
 

@@ -134,6 +134,11 @@ def usable_cpus(root: Path = ROOT) -> int:
     return max(1, min(allowed, _quota(root) or allowed))
 
 
+def default_threads(root: Path = ROOT) -> int:
+    """Physical cores, or fewer where this process may not use them all: SMT siblings slow llama.cpp down."""
+    return max(1, min(physical_cores(), usable_cpus(root)))
+
+
 def _quota(root: Path) -> int | None:
     quota, period = [*read_text(root / "sys/fs/cgroup/cpu.max").split(), "", ""][:2]
     if not quota:

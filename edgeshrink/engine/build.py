@@ -17,11 +17,12 @@ from edgeshrink.core.reading import Estimate, Unmeasured
 from edgeshrink.core.report import REPORT_SCHEMA, Report, Rung
 from edgeshrink.core.request import Request
 from edgeshrink.core.verdict import Verdict, VerdictLine
+from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
-from edgeshrink.engine.machine import calibrated
+from edgeshrink.engine.machine import BUSY_SHARE, calibrated
 from edgeshrink.engine.opened import open_model
 from edgeshrink.engine.output import check_output
-from edgeshrink.engine.situation import check_request
+from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away
 from edgeshrink.engine.workshop import File, Workshop
 from edgeshrink.engine.writing import write_build_folder
@@ -56,16 +57,31 @@ def build(
     model = open_model(request)
     out = request.out or Path("edgeshrink-out") / _folder_name(request, model.name)
     check_output(out)
-    workshop = Workshop(request, model, store, listener, request.threads or psutil.cpu_count(logical=False) or 1)
+    workshop = Workshop(request, model, store, listener, request.threads or default_threads())
     workshop.check_before_work()
-    calibration = calibrated(store, listener)
-    situation = workshop.situation(calibration)
+    workshop.settle_importance()
+    candidates(
+        find_situation(workshop.request, model, None)
+    )  # a pattern that matches no tensor is refused before any work
+    with store.in_use():
+        calibration = calibrated(store, listener)
+        if calibration.others_cpu_share > BUSY_SHARE:
+            workshop.notes.append(
+                f"speeds are predicted from a calibration during which other programs used "
+                f"{calibration.others_cpu_share:.0%} of the CPUs: `edgeshrink doctor --recalibrate` on an idle machine"
+            )
+        situation = workshop.situation(calibration)
+        start = _start(situation)
+        _ask_for_disk(situation, start, store, confirm)
+        built, rungs = _climb(workshop, situation, start)
+        report = _tell(workshop, situation, built, rungs)
+        return write_build_folder(report, built.file.path, out, store.notes)
+
+
+def _start(situation: Situation) -> Move:
     ladder = candidates(situation)
-    start = first(ladder, ladder[0].scheme if request.scheme else situation.format.preferred_scheme)
-    _ask_for_disk(situation, store, confirm)
-    built, rungs = _climb(workshop, situation, start)
-    report = _tell(workshop, situation, built, rungs)
-    return write_build_folder(report, built.file.path, out, store.notes)
+    preferred = ladder[0].scheme if situation.request.scheme else situation.format.preferred_scheme
+    return first(ladder, preferred)
 
 
 def _climb(workshop: Workshop, situation: Situation, start: Move) -> tuple[_Built, tuple[Rung, ...]]:
@@ -148,17 +164,14 @@ def _folder_name(request: Request, model: str) -> str:
     return "-".join(part for part in (model, request.target, request.scheme) if part)
 
 
-def _ask_for_disk(situation: Situation, store: Store, confirm: Callable[[str], bool]) -> None:
+def _ask_for_disk(situation: Situation, start: Move, store: Store, confirm: Callable[[str], bool]) -> None:
     """A disk that is too small is met after minutes of work: ask before."""
-    needed = max(
-        candidate.predictions.host_disk_bytes.value
-        for candidate in candidates(situation)[:1]
-        if isinstance(candidate.predictions.host_disk_bytes, Estimate)
-    )
+    predicted = plan_for(situation, start.keep).predictions.host_disk_bytes
     free = psutil.disk_usage(str(store.root)).free
-    if needed > free and not confirm(
-        f"this build needs about {needed / 2**30:.1f} GiB of disk and {store.root} has {free / 2**30:.1f}; go on?"
-    ):
+    if not isinstance(predicted, Estimate) or predicted.value <= free:
+        return
+    needed, there = (f"{value / 2**30:.1f} GiB" for value in (predicted.value, free))
+    if not confirm(f"this build needs about {needed} of disk and {store.root} has {there}; go on?"):
         raise NoSpace(
             f"the build was not begun: {store.root} is too small",
             hint="`edgeshrink cache gc`, or move the store with EDGESHRINK_CACHE",

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from edgeshrink.catalog.gguf_header import read_gguf_header
+from edgeshrink.devices.cpu import default_threads
 from edgeshrink.engine.artifacts import find_artifact, trained_context
 from edgeshrink.errors import UsageError
-from edgeshrink.runtimes.chat import render_chat
+from edgeshrink.runtimes.chat_bounded import render_chat_bounded
 from edgeshrink.runtimes.generate import generate, stream_text
 from edgeshrink.runtimes.interface import Session
 from edgeshrink.runtimes.registry import runtime
@@ -41,7 +40,7 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
     path = find_artifact(conversation.artifact)
     engine = runtime("llama_cpp")
     context = conversation.context or min(trained_context(read_gguf_header(path)), DEFAULT_CONTEXT_MAX)
-    threads = conversation.threads or psutil.cpu_count(logical=False) or 1
+    threads = conversation.threads or default_threads()
     with engine.load(
         path, context=context, threads=threads, gpu_layers=conversation.gpu_layers, all_logits=False
     ) as session:
@@ -68,7 +67,7 @@ def _prompt_ids(session: Session, conversation: Conversation, prompt: str) -> li
     if conversation.system:
         messages.insert(0, {"role": "system", "content": conversation.system})
     bos, eos = _piece(session, session.bos_id), _piece(session, session.eos_id)
-    text = render_chat(session.chat_template, messages, bos_token=bos, eos_token=eos)
+    text = render_chat_bounded(session.chat_template, messages, bos_token=bos, eos_token=eos)
     # A template that writes BOS itself must not get a second one.
     has_bos = bool(bos) and text.startswith(bos)
     return session.tokenize(text, add_special=not has_bos, parse_special=True)

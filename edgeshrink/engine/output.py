@@ -2,55 +2,81 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgeshrink.errors import DataError, NoSpace, UsageError
+from edgeshrink.errors import NO_SPACE, DataError, NoSpace, UsageError
 from edgeshrink.report.manifest import MANIFEST_NAME, is_ours, read_manifest
 from edgeshrink.store.digests import remembered_sha256
 from edgeshrink.store.notes import Notes
+
+_STAGING = ".edgeshrink-"
+_ABANDONED_S = 3600
 
 
 def check_output(folder: Path) -> None:
     """Refuse, before any work, a folder that edgeshrink did not write or that cannot be written."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="name a folder with -o")
-    if folder.is_dir() and any(folder.iterdir()) and not is_ours(folder):
+    if folder.is_dir() and not is_ours(folder) and any(_foreign(folder)):
         raise UsageError(
             f"{folder} exists and edgeshrink did not write it (it has no {MANIFEST_NAME} of ours)",
             hint="name another folder with -o, or empty this one",
         )
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    place_to_write = _staging_parent(folder)
     try:
-        with tempfile.TemporaryFile(dir=nearest):
+        with tempfile.TemporaryFile(dir=place_to_write):
             pass
     except OSError as error:
-        raise UsageError(f"cannot write to {nearest}: {error.strerror}", hint="name another folder with -o") from error
+        raise UsageError(
+            f"cannot write to {place_to_write}: {error.strerror}", hint="name another folder with -o"
+        ) from error
+
+
+def _foreign(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith(_STAGING))
+
+
+def _staging_parent(folder: Path) -> Path:
+    """Inside the folder where it exists (its parent may be another file system), else the nearest parent there is."""
+    folder = folder.resolve()
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{nearest} is a file, and {folder} would be in it", hint="name another folder with -o")
+    return nearest
 
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write the new content into; it takes the place when the block ends well.
+    """A folder to write the new content into; it takes the place of the old when the block ends well.
 
     In an existing folder of ours each file is replaced whole, the manifest last; what the old manifest lists and
     the new one does not is removed; files that somebody else put there stay.
     """
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    folder = folder.resolve()
+    exists = folder.is_dir()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        parent = folder if exists else folder.parent
+        for leftover in parent.glob(f"{_STAGING}{folder.name}.*"):  # of a build that was killed while it wrote
+            if leftover.stat().st_mtime < time.time() - _ABANDONED_S:
+                shutil.rmtree(leftover, ignore_errors=True)
+        staging = Path(tempfile.mkdtemp(dir=parent, prefix=f"{_STAGING}{folder.name}."))
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}", hint="name another folder with -o") from error
     try:
         yield staging
         staging.chmod(0o755)
-        if not folder.exists():
-            staging.rename(folder)
-        else:
+        if exists:
             _replace_files(folder, staging)
+        else:
+            staging.rename(folder)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_SPACE:
             raise NoSpace(f"the disk of {folder} is full", hint="free some space, or name another folder") from error
         raise
     finally:

@@ -20,6 +20,7 @@ from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.steps.measuring import read_measurements
 from edgeshrink.engine.summary import step_record
 from edgeshrink.engine.writing import write_report_folder
+from edgeshrink.errors import UsageError
 from edgeshrink.judging import judge
 from edgeshrink.planning.schemes import SCHEMES
 from edgeshrink.store import Store
@@ -35,6 +36,8 @@ def profile(artifact: Path | str, request: Request | None = None, *, listener: L
     if request.out is not None:
         check_output(request.out)
     path = find_artifact(Path(artifact))
+    if request.out is not None and request.out.resolve() == path.parent.resolve():
+        raise UsageError(f"{request.out} holds the file that is measured", hint="name another folder with -o")
     header = read_gguf_header(path)
     target, device, on_this_host = find_device(request, None)
     store = Store()
@@ -42,7 +45,8 @@ def profile(artifact: Path | str, request: Request | None = None, *, listener: L
     format_ = target.formats["gguf"]
     context = min(request.context or format_.context_tokens, trained_context(header))
     step = session_step(request, path, sha256, context, device.budget, target.power_sources)
-    stored = store.run(step, listener, again=request.remeasure)
+    with store.in_use():
+        stored = store.run(step, listener, again=request.remeasure)
     measured = read_measurements(stored.folder)
     elsewhere = Unmeasured(f"this host is not {device.name}: what was measured here is this host's")
     report = Report(

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import psutil
-
 from edgeshrink.catalog.texts import evaluation_text
 from edgeshrink.compress.calibration import CalibrationText, calibration_text
 from edgeshrink.compress.imatrix import check_importance, read_importance
@@ -16,19 +14,23 @@ from edgeshrink.core.events import Listener
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Quality
+from edgeshrink.core.quant_types import quant_type
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.report import Compression
 from edgeshrink.core.request import Request
 from edgeshrink.core.step import Step
 from edgeshrink.core.tokenizer import Vocabulary
+from edgeshrink.devices.memory import app_ram, available_ram
 from edgeshrink.engine.opened import OpenModel, require_buildable, source_digest, tokenizer_digest
 from edgeshrink.engine.sessions import session_step
 from edgeshrink.engine.situation import find_situation, gguf_header
 from edgeshrink.engine.steps import evaluation, export, importance, measuring, pretokenizer, reference
+from edgeshrink.errors import PlanError, UsageError
 from edgeshrink.evaluate.reference import reference_fits
 from edgeshrink.evaluate.windows import WINDOW
 from edgeshrink.planning.estimate import reference_bytes
 from edgeshrink.planning.resolve import Situation, plan_for
+from edgeshrink.runtimes.chat import check_template
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store, Stored
 from edgeshrink.store.digests import combined_sha256, remembered_sha256
@@ -93,10 +95,18 @@ class Workshop:
 
     def check_before_work(self) -> None:
         """Refuse in the first second what would fail in a later step."""
-        self.notes.extend(require_buildable(self.model).notes)
+        vocabulary = require_buildable(self.model)
+        self.notes.extend(vocabulary.notes)
+        if vocabulary.chat_template:
+            check_template(vocabulary.chat_template)
         if self.given_importance is not None:
             self.notes.extend(check_importance(read_importance(self.given_importance), self.model.layout))
-        elif self.request.imatrix != "none":
+        if self.request.calibration is not None and self.request.imatrix not in ("default", "auto"):
+            raise UsageError(
+                f"--calibration is the text of a computed importance matrix, and --imatrix is {self.request.imatrix}",
+                hint="leave one of the two out",
+            )
+        if self.request.imatrix in ("default", "auto"):
             _ = self.calibration_text
 
     def situation(self, calibration: MachineCalibration | None) -> Situation:
@@ -127,8 +137,32 @@ class Workshop:
     @cached_property
     def reference_type(self) -> str:
         """F32 where this machine's RAM takes it: llama.cpp rounds activations to the type of half-precision weights."""
-        fits = reference_fits(reference_bytes(self.model.layout), 0, psutil.virtual_memory().total) is None
+        fits = reference_fits(reference_bytes(self.model.layout), 0, app_ram().nbytes) is None
         return "F32" if fits else self.model.facts.dtype
+
+    @cached_property
+    def reference_too_big(self) -> str | None:
+        """Why the reference cannot be run on this machine now; None where it can."""
+        facts = self.model.facts
+        nbytes = reference_bytes(self.model.layout) * quant_type(self.reference_type).block_bytes // 4
+        kv_bytes = 2 * self.window * facts.kv_bytes_per_token_f16  # compared with an F32 cache
+        return reference_fits(nbytes, kv_bytes, available_ram())
+
+    @property
+    def window(self) -> int:
+        return min(WINDOW, self.model.facts.context_length)
+
+    def settle_importance(self) -> None:
+        """A matrix that nobody insisted on is left out where the reference it is computed on does not fit."""
+        if self.request.imatrix not in ("default", "auto") or self.reference_too_big is None:
+            return
+        if self.request.imatrix == "auto":
+            raise PlanError(
+                f"no importance matrix can be computed here: {self.reference_too_big}",
+                hint="compute it on a larger machine and give it with --imatrix FILE, or use --imatrix none",
+            )
+        self.request = replace(self.request, imatrix="none")
+        self.notes.append(f"quantized without an importance matrix: {self.reference_too_big}")
 
     @cached_property
     def importance_file(self) -> File:
@@ -148,19 +182,15 @@ class Workshop:
     @cached_property
     def evaluated_reference(self) -> tuple[Path, str] | Unmeasured:
         """What the reference says on the evaluation text; why not, where it cannot be run here."""
-        file = self.reference_file
-        context = min(WINDOW, self.model.facts.context_length)
-        kv_bytes = 2 * context * self.model.facts.kv_bytes_per_token_f16  # compared with an F32 cache
-        reason = reference_fits(file.path.stat().st_size, kv_bytes, psutil.virtual_memory().available)
-        if reason is not None:
-            return Unmeasured(reason)
+        if self.reference_too_big is not None:
+            return Unmeasured(self.reference_too_big)
         stored = self._run(
             reference.RunReference(
-                gguf=file.path,
-                gguf_sha256=file.sha256,
+                gguf=self.reference_file.path,
+                gguf_sha256=self.reference_file.sha256,
                 name=f"{self.reference_type} GGUF of the source",
                 text=evaluation_text(),
-                context=context,
+                context=self.window,
                 threads=self.threads,
                 runtime_build=self.runtime_build,
             )
@@ -178,7 +208,7 @@ class Workshop:
             vocabulary=self.vocabulary,
             reference=self.evaluated_reference,
             text=evaluation_text(),
-            context=min(WINDOW, self.model.facts.context_length),
+            context=self.window,
             threads=self.threads,
             runtime_build=self.runtime_build,
         )

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -46,25 +47,43 @@ def library_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "lib"
 
 
-@cache
-def library_files() -> tuple[Path, ...]:
-    """Every ggml library in the folder, by name, one file for each (version suffixes left out)."""
+def shared_libraries(*kinds: str) -> tuple[Path, ...]:
+    """The libraries in the folder whose names begin with one of `kinds`, by name, one file for each.
+
+    ToolMissing where there is none of the first kind.
+    """
     suffixes = (".dll",) if sys.platform == "win32" else (".so", ".dylib")
     folder = library_folder()
-    # macOS puts the version before the suffix (libggml.0.dylib), Linux behind it
-    found = sorted(path for path in folder.glob("*ggml*") if path.suffix in suffixes and "." not in path.stem)
-    if not found:
-        raise ToolMissing(f"no libggml in {folder}", hint=f"reinstall it: {_INSTALL}")
+    found = sorted(
+        path
+        for path in folder.glob("*")
+        # macOS puts the version before the suffix (libggml.0.dylib), Linux behind it: such files are the same again
+        if path.suffix in suffixes and "." not in path.stem and path.name.removeprefix("lib").startswith(kinds)
+    )
+    if not any(path.name.removeprefix("lib").startswith(kinds[0]) for path in found):
+        raise ToolMissing(f"no lib{kinds[0]} in {folder}", hint=f"reinstall it: {_INSTALL}")
     return tuple(found)
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """sha256 over the names and contents of `files`."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            digest.update(f"{path.name}:{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def library_files() -> tuple[Path, ...]:
+    """Every ggml library in the folder."""
+    return shared_libraries("ggml")
 
 
 @cache
 def library_digest() -> str:
-    """sha256 over the names and contents of `library_files`: what quantized bytes depend on."""
-    digest = hashlib.sha256()
-    for path in library_files():
-        digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    """Digest of `library_files`: what quantized bytes depend on."""
+    return digest_of(library_files())
 
 
 @cache

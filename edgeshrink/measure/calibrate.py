@@ -10,11 +10,11 @@ from typing import Any
 
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.events import Listener, Progress
-from edgeshrink.devices.cpu import last_level_cache
+from edgeshrink.devices.cpu import default_threads, last_level_cache
 from edgeshrink.devices.local import host_facts
 from edgeshrink.errors import NoSpace
 from edgeshrink.measure.calibration_job import LAYERS
-from edgeshrink.measure.cpu_use import TOO_BUSY_TO_SPIN, default_threads, machine_is_busy
+from edgeshrink.measure.cpu_use import TOO_BUSY_TO_SPIN, machine_is_busy
 from edgeshrink.runtimes.child import run_job
 
 UNKNOWN_CACHE_BYTES = 8 << 20

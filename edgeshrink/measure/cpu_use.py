@@ -1,4 +1,4 @@
-"""How many CPUs there are for the runtime, and how much of them something else took."""
+"""How much of the CPUs something else took."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from edgeshrink.devices.cpu import physical_cores, usable_cpus
-
 BUSY = 0.1
 """Share of the CPUs in other programs' hands from which on a measurement says so."""
 TOO_BUSY_TO_SPIN = 0.25
 """The same, from which on threads that spin while they wait do so for whole time slices of the scheduler."""
 _AT_WORK = ("user", "nice", "system", "irq", "softirq", "steal", "interrupt", "dpc")
-
-
-def default_threads() -> int:
-    """Physical cores, or fewer where this process may not use them all: SMT siblings slow llama.cpp down."""
-    return max(1, min(physical_cores(), usable_cpus()))
 
 
 def machine_is_busy(seconds: float = 0.3) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 from edgeshrink.core.events import Listener, Progress, silent
 from edgeshrink.core.measurement import Measurements, PrefillPoint, RuntimeFacts
 from edgeshrink.core.reading import Reading, Unmeasured
+from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts, host_state
 from edgeshrink.errors import RuntimeFailed
-from edgeshrink.measure.cpu_use import BUSY, default_threads, machine_is_busy
+from edgeshrink.measure.cpu_use import BUSY, machine_is_busy
 from edgeshrink.measure.latency import LEAST_REPETITIONS
 from edgeshrink.measure.memory_readings import memory_readings
 from edgeshrink.measure.statistics import SAMPLES_NEEDED, median_reading, percentile_reading

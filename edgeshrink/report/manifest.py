@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -114,9 +114,6 @@ def _source(source: SourceSummary) -> ManifestSource:
 
 
 def _problem(folder: Path, file: ManifestFile) -> str:
-    relative = PureWindowsPath(file.name)  # its rules are the stricter ones: drives, and both slashes
-    if relative.anchor or ".." in relative.parts:
-        return "points outside of the folder"
     path = folder / file.name
     if path.is_symlink():
         return "is a link, and was a file"

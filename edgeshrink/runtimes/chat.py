@@ -1,6 +1,7 @@
 """Render a chat template as Hugging Face does, in a sandbox: a template is a program that came with a checkpoint.
 
-It sees plain JSON values and a handful of functions, nothing of Python's inside. Its time and memory are not bounded.
+It sees plain JSON values and a handful of functions, nothing of Python's inside. Its time and memory are bounded in
+`chat_bounded` alone.
 """
 
 from __future__ import annotations
@@ -48,11 +49,26 @@ def render_chat(
             **_plain(variables),
         )
     except jinja2.TemplateSyntaxError as error:
-        raise DataError(f"the chat template is not valid Jinja: line {error.lineno}: {error.message}") from error
+        raise _no_jinja(error) from error
     except jinja2.exceptions.SecurityError as error:
         raise DataError(f"the chat template tried what the sandbox forbids: {error}") from error
     except Exception as error:  # a program of somebody else's can raise anything
         raise DataError(f"the chat template refused these messages: {error}") from error
+
+
+def check_template(template: str) -> None:
+    """DataError where the template is no Jinja; nothing of it is run."""
+    try:
+        _compile(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise _no_jinja(error) from error
+
+
+def _no_jinja(error: jinja2.TemplateSyntaxError) -> DataError:
+    return DataError(
+        f"the chat template is not valid Jinja: line {error.lineno}: {error.message}",
+        hint="correct chat_template in tokenizer_config.json (or chat_template.jinja)",
+    )
 
 
 @lru_cache(maxsize=8)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeshrink.errors import ToolMissing
+from edgeshrink.ggml.library import digest_of, shared_libraries
 from edgeshrink.runtimes.log import tail
 
 # ggml/include/ggml-backend.h, enum ggml_backend_dev_type
@@ -61,44 +61,26 @@ def version() -> str:
 @functools.cache
 def build_id() -> str:
     """sha256 over libllama and libggml* as installed: any rebuild, with whatever flags, has another one."""
-    digest = hashlib.sha256()
-    for file in library_files():
-        digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return f"llama.cpp-{digest.hexdigest()[:32]}"
+    return f"llama.cpp-{digest_of(library_files())[:32]}"
 
 
 def library_files() -> tuple[Path, ...]:
-    """The shared libraries that compute, each once (links left out), in name order."""
-    folder = Path(library().__file__).parent / "lib"
-    real = {
-        file.resolve()
-        for file in folder.iterdir()
-        if file.is_file()
-        and file.name.removeprefix("lib").startswith(("llama", "ggml"))
-        and any(suffix in (".so", ".dylib", ".dll") for suffix in file.suffixes)
-    }
-    by_content: dict[tuple[str, int], Path] = {}
-    for file in sorted(real):  # a wheel unpacks links as copies: libggml.so, libggml.so.0, libggml.so.0.25.3
-        by_content.setdefault((file.name.split(".")[0], file.stat().st_size), file)
-    return tuple(by_content.values())
+    """The shared libraries that compute, in name order."""
+    return shared_libraries("llama", "ggml")
 
 
 @functools.cache
 def devices() -> tuple[BackendDevice, ...]:
     """Every device of every backend that is compiled in; empty where this build of the library cannot be asked."""
-    library()
     try:
-        from llama_cpp._ggml import libggml
-
+        libggml = _ggml()
         count, get = libggml.ggml_backend_dev_count, libggml.ggml_backend_dev_get
         name, describe, kind = (
             libggml.ggml_backend_dev_name,
             libggml.ggml_backend_dev_description,
             libggml.ggml_backend_dev_type,
         )
-    except (ImportError, AttributeError):
+    except (OSError, AttributeError):
         return ()
     count.restype, get.argtypes, get.restype = ctypes.c_size_t, [ctypes.c_size_t], ctypes.c_void_p
     for function in (name, describe):
@@ -132,12 +114,19 @@ def parse_system_info(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _ggml() -> ctypes.CDLL:
+    """The libggml that libllama computes with; `llama_cpp._ggml` does not look at LLAMA_CPP_LIB_PATH."""
+    library()
+    path = next((file for file in library_files() if file.stem in ("libggml", "ggml")), None)
+    if path is None:
+        raise OSError("libllama has no libggml beside it")
+    return ctypes.CDLL(str(path))
+
+
 def _ggml_text(symbol: str) -> str | None:
     try:
-        from llama_cpp._ggml import libggml
-
-        function = getattr(libggml, symbol)
-    except (ImportError, AttributeError):
+        function = getattr(_ggml(), symbol)
+    except (OSError, AttributeError):
         return None
     function.restype = ctypes.c_char_p
     answer: bytes | None = function()

@@ -10,28 +10,29 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.step import Step
-from edgeshrink.errors import Error, NoSpace, UsageError
+from edgeshrink.errors import NO_SPACE, Error, NoSpace, UsageError
 from edgeshrink.store.digests import file_sha256
 from edgeshrink.store.keys import canonical_json, differences, key_of, step_parts
 from edgeshrink.store.notes import Notes
+
+_KEPT_RUNS = 20
 
 
 def store_root() -> Path:
@@ -75,10 +76,7 @@ class Store:
             try:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UsageError(
-                    f"cannot write to the store {self.root}: {error.strerror}",
-                    hint="point EDGESHRINK_CACHE at a folder that you can write to",
-                ) from error
+                raise self._unwritable(error) from error
         self.notes = Notes(self.root / "notes")
         self.decisions: list[Decision] = []
         self._run = self.root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
@@ -111,13 +109,43 @@ class Store:
             self._decide(Decision(step.id, key, True, "same inputs, parameters and tools as before"))
             return found
         step.requires()
-        with FileLock(self.root / "locks" / f"{key}.lock"):
+        with self._locked(key):
             if not again and (found := self.find(key)):
                 self._decide(Decision(step.id, key, True, "another build made it while this one waited"))
                 return found
             why = "asked for anew" if again else self._why_missing(parts)
             self._decide(Decision(step.id, key, False, why))
             return self._make(step, parts, key, listener)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While a build runs: garbage collection leaves the store alone."""
+        with self._locked("gc"):
+            mine = FileLock(self._run.with_suffix(".lock"))
+            mine.acquire()
+        try:
+            yield
+        finally:
+            mine.release()
+            Path(mine.lock_file).unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        lock = FileLock(self.root / "locks" / f"{name}.lock")
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _unwritable(self, error: OSError) -> UsageError:
+        return UsageError(
+            f"cannot write to the store {self.root}: {error.strerror}",
+            hint="point EDGESHRINK_CACHE at a folder that you can write to",
+        )
 
     def _make(self, step: Step, parts: Mapping[str, Any], key: str, listener: Listener) -> Stored:
         with self._workdir(key) as work:
@@ -150,11 +178,14 @@ class Store:
 
     @contextmanager
     def _workdir(self, key: str) -> Iterator[Path]:
-        work = Path(tempfile.mkdtemp(dir=self.root / "work", prefix=f"{key[:16]}."))
+        prefix = f"{key[:16]}."
+        for leftover in (self.root / "work").glob(f"{prefix}*"):  # of a killed build: this one holds the key's lock
+            shutil.rmtree(leftover, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(dir=self.root / "work", prefix=prefix))
         try:
             yield work
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in NO_SPACE:
                 raise NoSpace(
                     f"the disk of the store {self.root} is full",
                     hint="free some space (`edgeshrink cache gc`), or move the store with EDGESHRINK_CACHE",
@@ -189,7 +220,8 @@ class Store:
     def _decide(self, decision: Decision) -> None:
         self.decisions.append(decision)
         line = {"step": decision.step, "key": decision.key, "reused": decision.reused, "why": decision.why}
-        with self._run.open("a", encoding="utf-8") as stream:
+        # A store that everything is found in may be read-only: then `cache why` has nothing to tell.
+        with suppress(OSError), self._run.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
 
     def entries(self) -> tuple[Stored, ...]:
@@ -207,28 +239,31 @@ class Store:
         return tuple(Decision(**json.loads(line)) for line in lines if line.endswith("}"))
 
     def collect_garbage(self, *, keep_days: float, dry_run: bool = False) -> tuple[int, int]:
-        """Remove results not made in the last `keep_days`, and what dead builds left; (entries, bytes) removed."""
-        removed, freed = 0, 0
-        oldest = datetime.now(UTC).timestamp() - keep_days * 86400
-        for stored in self.entries():
-            if datetime.fromisoformat(stored.made_at).timestamp() > oldest:
-                continue
-            lock = FileLock(self.root / "locks" / f"{stored.key}.lock", timeout=0)
+        """Remove results not made in the last `keep_days`, and what killed builds left; (entries, bytes) removed.
+
+        UsageError while a build uses the store: a result that it stands on must not go.
+        """
+        with self._locked("gc"):
+            if self._builds_run():
+                raise UsageError("a build is using the store: nothing was removed", hint="run this when it is done")
+            oldest = datetime.now(UTC).timestamp() - keep_days * 86400
+            old = [entry for entry in self.entries() if datetime.fromisoformat(entry.made_at).timestamp() <= oldest]
+            going = [entry.folder.parent for entry in old] + list((self.root / "work").iterdir())
+            freed = sum(file.stat().st_size for folder in going for file in folder.rglob("*") if file.is_file())
+            if not dry_run:
+                for folder in going:
+                    shutil.rmtree(folder)
+                for log in sorted((self.root / "runs").glob("*.jsonl"))[:-_KEPT_RUNS]:
+                    log.unlink(missing_ok=True)
+        return len(going), freed
+
+    def _builds_run(self) -> bool:
+        """Whether a living process holds a run's lock; what dead ones left is taken away."""
+        for path in (self.root / "runs").glob("*.lock"):
             try:
-                with lock:
-                    if not dry_run:
-                        shutil.rmtree(stored.folder.parent)
-            except TimeoutError:
-                continue
-            removed, freed = removed + 1, freed + stored.nbytes
-        for path in (self.root / "work").iterdir():
-            # A live build touches its work folder all the time; a day of silence means that it was killed.
-            if path.stat().st_mtime < time.time() - min(keep_days, 1) * 86400:
-                freed += sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-                removed += 1
-                if not dry_run:
-                    shutil.rmtree(path, ignore_errors=True)
-        runs = sorted((self.root / "runs").glob("*.jsonl"))
-        for path in () if dry_run else runs[:-20]:
+                with FileLock(path, timeout=0):
+                    pass
+            except Timeout:
+                return True
             path.unlink(missing_ok=True)
-        return removed, freed
+        return False

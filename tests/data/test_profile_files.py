@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILE_FILES = sorted((REPOSITORY / "profiles").glob("*.toml"))
 TARGET_FILES = sorted((REPOSITORY / "targets").glob("*/target.toml"))
 # A source names an address, or admits that there is none.
-ADMISSIONS = ("derived:", "chosen:", "conservative:", "follows from", "no document was opened", "public", "assumption")
+ADMISSIONS = ("derived:", "chosen:", "conservative:", "follows from", "public", "assumption")
 REGISTRIES = re.compile(r"pypi|crates\.io|npmjs|docs\.rs|maven\.org", re.IGNORECASE)
 
 

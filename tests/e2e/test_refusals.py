@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,30 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(shell: Shel
     assert answer.returncode == 2
     assert "file" in answer.stderr
     assert not list(shell.store.glob("steps/*"))
+
+
+def test_a_broken_chat_template_is_refused_before_any_work(shell: Shell, stories: Path) -> None:
+    folder = shell.folder / "broken"
+    shutil.copytree(stories, folder)
+    (folder / "chat_template.jinja").write_text("{% for message in messages %}", encoding="utf-8")
+    answer = shell.run("build", folder)
+    assert answer.returncode == 2
+    assert "Jinja" in answer.stderr
+    assert not list(shell.store.glob("steps/*"))
+
+
+def test_a_calibration_text_that_nothing_would_use_is_refused(shell: Shell, stories: Path) -> None:
+    answer = shell.run("build", stories, "--imatrix", "none", "--calibration", "text.txt")
+    assert answer.returncode == 2
+    assert "--imatrix" in answer.stderr
+
+
+def test_a_measuring_report_never_replaces_the_model_it_measured(shell: Shell, stories: Path) -> None:
+    built = shell.run("build", stories, "--scheme", "Q4_0", "--imatrix", "none", "--target", "jetson", "-o", "out")
+    assert built.returncode in (0, 1), built.stderr
+    answer = shell.run("profile", "out", "-o", "out")
+    assert answer.returncode == 2
+    assert list((shell.folder / "out").glob("*.gguf"))
 
 
 LLAMA_3_2_1B = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,7 +47,7 @@ class Evaluate:
             "inputs": {
                 "artifact": self.artifact_sha256,
                 "source": self.source_sha256,
-                "reference": asdict(reference) if isinstance(reference, Unmeasured) else reference[1],
+                "reference": None if isinstance(reference, Unmeasured) else reference[1],
                 "text": self.text.sha256,
             },
             "parameters": {"context": self.context},

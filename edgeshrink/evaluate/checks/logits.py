@@ -34,7 +34,7 @@ def source_opening(facts: ModelFacts, tokens: tuple[int, ...]) -> Floats | str:
         return reason
     try:
         return source_logits(facts, tokens[:count])
-    except (DataError, ValueError) as error:
+    except (DataError, KeyError, ValueError) as error:
         return f"the source cannot be run in numpy: {error}"
 
 

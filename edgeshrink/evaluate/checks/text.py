@@ -16,7 +16,7 @@ from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.conversations import CONVERSATIONS
 from edgeshrink.evaluate.hard_strings import HARD_STRINGS
-from edgeshrink.runtimes.chat import render_chat
+from edgeshrink.runtimes.chat_bounded import render_chats_bounded
 from edgeshrink.runtimes.child import run_job
 
 _SHOWN = 2
@@ -139,7 +139,7 @@ def _chat(
     if found.template is None:
         return (Check("chat template", "failed", "the source has one, the file has none"),)
     rendered = [prompt.rendered for prompt in expected if prompt.rendered is not None]
-    own = _render_all(found.template, vocabulary)
+    own = expected if found.template == vocabulary.chat_template else _render_all(found.template, vocabulary)
     wrong = [one.name for one, other in zip(expected, own, strict=True) if one != other]
     if wrong:
         return (Check("chat template", "failed", f"renders differently: {', '.join(wrong)}"),)
@@ -170,21 +170,22 @@ def _prompt_tokens(source: SourceTokenizer | None, rendered: list[str], found: _
 def _render_all(template: str | None, vocabulary: Vocabulary) -> list[_Prompt]:
     if template is None:
         return []
-    prompts = []
-    for conversation in CONVERSATIONS:
-        try:
-            rendered = render_chat(
-                template,
-                conversation.messages,
-                tools=conversation.tools,
-                bos_token=_token(vocabulary, vocabulary.bos_id),
-                eos_token=_token(vocabulary, vocabulary.eos_id),
-                add_generation_prompt=conversation.asks,
-            )
-            prompts.append(_Prompt(conversation.name, rendered))
-        except DataError as error:
-            prompts.append(_Prompt(conversation.name, None, error.message))
-    return prompts
+    calls = [
+        {
+            "messages": conversation.messages,
+            "tools": conversation.tools,
+            "bos_token": _token(vocabulary, vocabulary.bos_id),
+            "eos_token": _token(vocabulary, vocabulary.eos_id),
+            "add_generation_prompt": conversation.asks,
+        }
+        for conversation in CONVERSATIONS
+    ]
+    return [
+        _Prompt(conversation.name, None, answer.message)
+        if isinstance(answer, DataError)
+        else _Prompt(conversation.name, answer)
+        for conversation, answer in zip(CONVERSATIONS, render_chats_bounded(template, calls), strict=True)
+    ]
 
 
 def _token(vocabulary: Vocabulary, number: int | None) -> str:

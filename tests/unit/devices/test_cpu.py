@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -127,3 +128,18 @@ def test_the_last_level_cache_is_the_largest_that_holds_data(plant: Plant) -> No
 def test_a_containers_cpu_quota_counts(plant: Plant, files: dict[str, str], most: int | None) -> None:
     unlimited = cpu.usable_cpus(Path("/nowhere"))
     assert cpu.usable_cpus(plant(files)) == (most or unlimited)
+
+
+def test_threads_are_never_more_than_the_machine_has() -> None:
+    assert 1 <= cpu.default_threads() <= (os.cpu_count() or 1)
+
+
+@linux
+@pytest.mark.parametrize(("cores", "quota", "threads"), [(64, 2, 2), (4, 8, 4), (4, 4, 4)])
+def test_threads_are_physical_cores_within_the_quota(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, cores: int, quota: int, threads: int
+) -> None:
+    monkeypatch.setattr(cpu.psutil, "cpu_count", lambda logical=True: cores if not logical else 2 * cores)
+    monkeypatch.setattr(cpu.psutil.Process, "cpu_affinity", lambda self: list(range(128)))
+    root = plant({"sys/fs/cgroup/cpu.max": f"{quota * 100000} 100000\n"})
+    assert cpu.default_threads(root) == threads

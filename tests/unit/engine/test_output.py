@@ -83,3 +83,20 @@ def test_the_same_artifact_is_not_copied_again_and_a_changed_one_is(tmp_path: Pa
     (out / "m.gguf").write_text("WEIGHTS", encoding="utf-8")
     place(source, staging / "m.gguf", out, file_sha256(source), Notes(tmp_path / "notes"))
     assert (staging / "m.gguf").read_text(encoding="utf-8") == "weights"
+
+
+def test_a_manifest_that_names_a_file_elsewhere_makes_no_folder_ours(tmp_path: Path) -> None:
+    write_ours(tmp_path / "out", "a.txt")
+    manifest = tmp_path / "out" / "manifest.json"
+    for name in ("../precious.txt", "/etc/passwd", "..\\\\precious.txt"):
+        manifest.write_text(manifest.read_text(encoding="utf-8").replace("a.txt", name), encoding="utf-8")
+        with pytest.raises(UsageError, match="did not write it"):
+            check_output(tmp_path / "out")
+
+
+def test_a_link_to_a_folder_is_written_through(tmp_path: Path) -> None:
+    write_ours(tmp_path / "real", "old.gguf")
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    with staged(tmp_path / "link") as staging:
+        write_ours(staging, "new.gguf")
+    assert contents(tmp_path / "real") == {"new.gguf": "new.gguf"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from built_gguf import Builder, Built, Metadata, build_gguf
@@ -15,8 +16,10 @@ from edgeshrink.catalog.models import inspect_model
 from edgeshrink.catalog.texts import Text, evaluation_text
 from edgeshrink.catalog.tokenizers import read_vocabulary
 from edgeshrink.core.quality import Check
+from edgeshrink.errors import DataError
 from edgeshrink.evaluate.checks.text import check_text
 from edgeshrink.export.gguf.pretokenizer import write_vocabulary
+from edgeshrink.runtimes.chat_bounded import render_chats_bounded
 
 Spoil = Callable[[Metadata], Metadata]
 
@@ -75,6 +78,18 @@ def test_a_byte_level_source_with_a_chat_template_holds(demo: Callable[[Spoil], 
 def test_a_spoiled_header_is_found(demo: Callable[[Spoil], Built], spoil: Spoil, failing: str) -> None:
     found = checks(demo(spoil), evaluation_text())
     assert found[failing].outcome == "failed", found
+
+
+def test_a_template_without_an_end_is_a_failed_check(
+    demo: Callable[[Spoil], Built], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_three_seconds(template: str, calls: Sequence[Mapping[str, Any]]) -> list[str | DataError]:
+        return render_chats_bounded(template, calls, timeout_s=3)
+
+    monkeypatch.setattr("edgeshrink.evaluate.checks.text.render_chats_bounded", in_three_seconds)
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    found = checks(demo(changed("tokenizer.chat_template", endless)), evaluation_text())
+    assert found["chat template"].outcome == "failed", found
 
 
 def test_a_bos_that_is_not_added_is_found(demo: Callable[[Spoil], Built]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from built_gguf import Builder
+from built_gguf import Builder, build_gguf
 
 from edgeshrink.catalog.models import inspect_model
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.source_forward import source_flop, source_logits, too_costly
+from edgeshrink.runtimes import llama_cpp
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 160,
@@ -102,6 +105,32 @@ def test_a_gguf_source_gives_the_same_logits_as_the_folder_it_came_from(stories:
     expected = source_logits(inspect_model(str(stories)), tokens)
     found = source_logits(inspect_model(str(built("F32").path)), tokens)
     assert np.abs(found - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        {"rope_type": "linear", "factor": 2.0},
+        {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128},
+        {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128, "attention_factor": 1.3},
+    ],
+    ids=["linear", "yarn", "yarn with an attention factor"],
+)
+@pytest.mark.parametrize(("scheme", "tolerance"), [("F32", 1e-4), ("F16", 5e-2)])
+def test_a_gguf_source_turns_scaled_positions_as_the_folder_it_came_from(
+    stories: Path, tmp_path: Path, scaling: dict[str, Any], scheme: str, tolerance: float
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(stories, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "rope_parameters": scaling}), encoding="utf-8")
+    tokens = [1, *range(300, 360)]
+    path = build_gguf(folder, tmp_path / "model.gguf", scheme).path
+    found = source_logits(inspect_model(str(path)), tokens)
+    assert np.abs(found - source_logits(inspect_model(str(folder)), tokens)).max() < tolerance
+    with llama_cpp.load(path, context=64, threads=1, kv_type="f32") as session:
+        assert np.abs(found - session.logits(tokens)).max() < tolerance
+    assert np.abs(found - source_logits(inspect_model(str(stories)), tokens)).max() > 5 * tolerance
 
 
 def test_work_is_counted_as_two_operations_a_weight(stories: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgeshrink.errors import DataError, PlanError, RuntimeFailed
+from edgeshrink.ggml import library as ggml
 from edgeshrink.measure.synthetic import Shape, write_random_gguf
 from edgeshrink.runtimes import llama_cpp, llama_library
 from edgeshrink.runtimes.log import KEPT_LINES, LogTail, tail
@@ -178,6 +179,24 @@ def test_the_build_id_is_that_of_the_library_files(tmp_path: Path, monkeypatch: 
     other.write_bytes(b"another build")
     monkeypatch.setattr(llama_library, "library_files", lambda: (other,))
     assert llama_library.build_id.__wrapped__() != llama_library.build_id()
+
+
+def test_the_library_is_looked_for_where_ggml_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LLAMA_CPP_LIB_PATH holds for both, and a version suffix makes no second library."""
+    files = llama_library.library_files()
+    assert set(files) >= set(ggml.library_files())
+    for file in files:
+        for name in (file.name, f"{file.name}.0", file.name.replace("llama", "mtmd")):
+            (tmp_path / name).write_bytes(b"another build")
+    own = llama_library.build_id.__wrapped__()
+    ggml.library_folder.cache_clear()
+    monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(tmp_path))
+    try:
+        assert [file.name for file in llama_library.library_files()] == [file.name for file in files]
+        assert {file.parent for file in llama_library.library_files()} == {tmp_path}
+        assert llama_library.build_id.__wrapped__() != own
+    finally:
+        ggml.library_folder.cache_clear()
 
 
 def test_last_words_prefer_errors_and_join_continued_lines() -> None:

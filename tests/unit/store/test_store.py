@@ -98,8 +98,31 @@ def test_garbage_collection_takes_old_results_and_spares_young_ones(store: Store
     assert store.collect_garbage(keep_days=1) == (0, 0)
     assert store.collect_garbage(keep_days=-1, dry_run=True)[0] == 1
     assert len(store.entries()) == 1
-    assert store.collect_garbage(keep_days=-1) == (1, 1)
+    assert store.collect_garbage(keep_days=-1)[0] == 1
     assert store.entries() == ()
+
+
+def test_garbage_collection_takes_what_a_killed_build_left(store: Store) -> None:
+    (store.root / "work" / "dead.xyz").mkdir()
+    (store.root / "work" / "dead.xyz" / "half").write_text("half", encoding="utf-8")
+    assert store.collect_garbage(keep_days=1) == (1, 4)
+    assert list((store.root / "work").iterdir()) == []
+
+
+def test_garbage_collection_leaves_a_store_in_use_alone(store: Store) -> None:
+    store.run(WriteText("a"))
+    with Store(store.root).in_use(), pytest.raises(UsageError, match="a build is using the store"):
+        store.collect_garbage(keep_days=-1)
+    assert len(store.entries()) == 1
+    assert store.collect_garbage(keep_days=-1)[0] == 1
+
+
+def test_making_a_result_takes_away_what_a_killed_build_of_it_left(store: Store) -> None:
+    key = store.run(WriteText("a")).key
+    leftover = store.root / "work" / f"{key[:16]}.dead"
+    leftover.mkdir()
+    store.run(WriteText("a"), again=True)
+    assert not leftover.exists()
 
 
 def test_the_store_moves_with_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
