@@ -42,7 +42,12 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
     context = conversation.context or min(trained_context(read_gguf_header(path)), DEFAULT_CONTEXT_MAX)
     threads = conversation.threads or default_threads()
     with engine.load(
-        path, context=context, threads=threads, gpu_layers=conversation.gpu_layers, all_logits=False
+        path,
+        context=context,
+        threads=threads,
+        gpu_layers=conversation.gpu_layers,
+        flash_attention=True,  # as llama.cpp itself does unless told otherwise
+        all_logits=False,
     ) as session:
         ids = _prompt_ids(session, conversation, prompt)
         if len(ids) >= context:

@@ -65,6 +65,7 @@ def _open(path: Path, parameters: dict[str, Any]) -> Session:
         context=parameters["context"],
         threads=parameters["threads"],
         gpu_layers=parameters["gpu_layers"],
+        flash_attention=True,  # as llama.cpp itself does unless told otherwise
         all_logits=False,
     )
 

@@ -8,14 +8,25 @@ from pathlib import Path
 from conftest import Shell
 
 
-def test_stories_at_q8_0_continues_as_its_author_says(warm_shell: Shell, stories: Path) -> None:
+def said_after(shell: Shell, folder: str, beginning: str) -> str:
+    answer = shell.run("run", folder, beginning, "--raw", "--max-tokens", "200")
+    assert answer.returncode == 0, answer.stderr
+    return f"{beginning}{answer.stdout}".strip()
+
+
+def test_stories_in_f32_continues_to_the_letter_as_its_author_says(warm_shell: Shell, stories: Path) -> None:
+    assert warm_shell.run("build", stories, "--scheme", "F32", "-o", "stories-f32").returncode in (0, 1)
+    expected = (stories / "expected_greedy_200steps.txt").read_text(encoding="utf-8").strip()
+    assert said_after(warm_shell, "stories-f32", "Once upon a time").startswith(expected)
+
+
+def test_stories_at_q8_0_follows_its_author_until_a_near_tie(warm_shell: Shell, stories: Path) -> None:
     built = warm_shell.run("build", stories, "--scheme", "q8_0", "-o", "stories")
     assert built.returncode in (0, 1), built.stderr
     expected = (stories / "expected_greedy_200steps.txt").read_text(encoding="utf-8").strip()
-    said = warm_shell.run("run", "stories", "Once upon a time", "--raw", "--max-tokens", "195")
-    text = f"Once upon a time{said.stdout}".strip()
-    assert text[: len(expected)] == expected[: len(text)]
-    assert len(text) >= 300
+    # llama.cpp rounds activations to 8 bits as well, and how depends on the processor's kernels: two almost equally
+    # probable words tip over after 295 characters on AVX-512, and may a little earlier elsewhere.
+    assert said_after(warm_shell, "stories", "Once upon a time")[:150] == expected[:150]
     report = json.loads((warm_shell.folder / "stories" / "report.json").read_text(encoding="utf-8"))
     down = next(tensor for tensor in report["artifact"]["tensors"] if tensor["name"] == "blk.0.ffn_down.weight")
     assert down["type"] == "F16"
