@@ -33,8 +33,7 @@ def stories(shared_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo_model() -> Path:
     """The trained model that ships with the package."""
-    folder = _REPOSITORY / "edgeshrink" / "_demo"
-    return folder if (folder / "config.json").is_file() else Path("/work/tmp/demo_snapshot")
+    return _REPOSITORY / "edgeshrink" / "_demo"
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's checkpoint")
+    parser.add_argument("--note", default="", help="what the card should say about this run")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--texts", type=Path, help="only write the calibration and evaluation texts there")
     instead.add_argument("--export", type=Path, help="only write the checkpoint as a Hugging Face folder there")
@@ -88,10 +89,11 @@ def measure_folder(folder: Path, trainer: Trainer, books: list[Book], options: a
         "machine": machine(options.threads),
         "lengths": " -> ".join(str(length) for _, length in trainer.plan.lengths),
         "command": f"{COMMAND} --steps {options.steps} --seed {options.seed}",
+        "note": options.note,
         "measure_command": f"{COMMAND} --evaluate edgeshrink/_demo",
     }
     (folder / "README.md").write_text(card(trainer.model, books, trainer.progress, measured, told), encoding="utf-8")
-    shutil.copy(options.run_folder / "log.jsonl", folder / "training_log.jsonl")
+    shutil.copy(trainer.log_path, folder / "training_log.jsonl")
 
 
 def main() -> None:

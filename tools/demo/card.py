@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.demo.books import Book
 from tools.demo.chat import SPECIAL_TOKENS
-from tools.demo.mixture import SHARES
+from tools.demo.mixture import FIRST_SHARES, SHARES
 from tools.demo.model import Llama
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
@@ -39,12 +39,17 @@ def card(
         steps=progress["step"],
         seconds=f"{progress['seconds'] / 60:.0f} minutes",
         speed=progress["tokens"] / progress["seconds"],
-        shares=", ".join(f"{share:.0%} {kind}" for kind, share in SHARES.items()),
+        shares=_percentages(SHARES),
+        first_shares=_percentages(FIRST_SHARES),
         books="\n".join(f"- {book.author}: *{book.title}* ({book.language})" for book in books),
         scores="\n".join(scores),
         losses="\n".join(losses),
         **told,
     )
+
+
+def _percentages(shares: dict[str, float]) -> str:
+    return ", ".join(f"{share:.0%} {kind}" for kind, share in shares.items())
 
 
 def machine(threads: int) -> str:

@@ -122,7 +122,7 @@ def _tools(finished: Finished, items: list[Item], name: str) -> dict[str, list[b
     return results
 
 
-def evaluate(folder: Path, heldout: Library, count: int = 300, recalls: int = 900) -> dict[str, Any]:
+def evaluate(folder: Path, heldout: Library, count: int = 250, recalls: int = 700) -> dict[str, Any]:
     """Scores with their numbers of items, and losses per language with perplexity and numbers of tokens."""
     finished = Finished.load(folder)
     asked = questions(heldout, count, recalls, seed=8)
@@ -133,4 +133,4 @@ def evaluate(folder: Path, heldout: Library, count: int = 300, recalls: int = 90
     for language in LANGUAGES:
         loss, tokens = finished.loss(heldout.text(language))
         losses[language] = {"loss": round(loss, 4), "perplexity": round(math.exp(loss), 2), "tokens": tokens}
-    return {"scores": {name: _score(rights) for name, rights in results.items()}, "losses": losses}
+    return {"scores": {name: _score(rights) for name, rights in results.items() if rights}, "losses": losses}

@@ -68,6 +68,10 @@ class Trainer:
     def state_path(self) -> Path:
         return self.folder / "state.safetensors"
 
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "log.jsonl"
+
     def save(self) -> None:
         checkpoint.save(self.state_path, self._tensors(), self.progress)
 
@@ -77,13 +81,19 @@ class Trainer:
         for name, tensor in self._tensors().items():
             tensor.copy_(saved[name])
 
+    def _forget_log_after(self, step: int) -> None:
+        """Steps behind the checkpoint are trained again, so their entries would stand twice."""
+        lines = self.log_path.read_text().splitlines(keepends=True) if self.log_path.exists() else []
+        self.log_path.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
+
     def log(self, **entry: Any) -> None:
-        with (self.folder / "log.jsonl").open("a") as file:
+        with self.log_path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
         print(json.dumps(entry), flush=True)
 
     def run(self, measure: Callable[[Llama], dict[str, float]], every: int = 250) -> None:
         """Train to the end of the plan; log each 25 steps, measure and save each `every`."""
+        self._forget_log_after(self.progress["step"])
         loss_of = torch.compile(self.model.loss, dynamic=False)
         length = 0
         batches: Iterator[tuple[Tensor, Tensor]] = iter(())

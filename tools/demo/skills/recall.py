@@ -21,7 +21,7 @@ NAMES: tuple[str, ...] = tuple(_WORDS["names"])
 THINGS: tuple[str, ...] = tuple(_WORDS["things"])
 TELL = "{key} has the {value}."
 ASK = "What does {key} have?"
-MIXES = {64: (6, 3, 1, 1, 1, 0), 128: (1, 2, 3, 4, 3, 2), 512: (0, 1, 2, 3, 3, 5)}
+MIXES = {64: (6, 3, 1, 1, 1, 0), 128: (1, 2, 3, 4, 3, 2), 512: (1, 1, 0, 2, 3, 9)}
 """Up to which length how often each kind of sample comes, easiest kind first: short rows teach copying, long rows
 teach distance."""
 CHARACTERS_PER_TOKEN = 3
@@ -42,7 +42,12 @@ def _value(rng: random.Random, key: str, testing: bool) -> str:
 
 
 def _told(pairs: list[Pair]) -> str:
-    return " ".join(TELL.format(key=key, value=value) for key, value in pairs)
+    """Behind `Note:` every key has a blank in front, so that it is the same token whether told or asked for."""
+    return "Note: " + " ".join(TELL.format(key=key, value=value) for key, value in pairs)
+
+
+def _asked(pairs: list[Pair]) -> str:
+    return "\nAnswer: " + " ".join(f"{key} has the {answer(value)}." for key, value in pairs) + "\n"
 
 
 def sample(rng: random.Random, library: Library, length: int) -> str:
@@ -74,8 +79,7 @@ def _pair_lines(rng: random.Random, _: Library, length: int) -> str:
 
 def _told_twice(rng: random.Random, _: Library, length: int) -> str:
     pairs = _pairs(rng, rng.randint(2, min(20, length // 12)))
-    again = " ".join(f"{key} has the {answer(value)}." for key, value in rng.sample(pairs, len(pairs)))
-    return f"{_told(pairs)}\n{again}\n"
+    return _told(pairs) + _asked(rng.sample(pairs, len(pairs)))
 
 
 def _asked_in_chat(rng: random.Random, _: Library, length: int) -> str:
@@ -95,30 +99,26 @@ def _chat(story: str, asked: list[Pair]) -> str:
 
 
 def _across_book_text(rng: random.Random, library: Library, length: int) -> str:
-    """Pairs strewn through book text, each asked for behind it."""
-    pairs = _pairs(rng, rng.randint(1, 6))
-    room = max(20, CHARACTERS_PER_TOKEN * (length - 24 * len(pairs)) - 60)
-    story = _strewn(rng, library, pairs, rng.randint(20, room))
+    """Pairs told at once, then book text, then each pair asked for; now and then book text comes first as well."""
+    pairs = _pairs(rng, rng.randint(1, max(6, length // 32)))
+    room = max(60, CHARACTERS_PER_TOKEN * (length - 16 * len(pairs)) - 60)
+    story = f"{_told(pairs)}\n{library.passage(rng, rng.randint(20, room))}"
+    if rng.random() < 0.3:
+        story = f"{library.passage(rng, rng.randint(20, room // 2))}\n{story}"
     asked = rng.sample(pairs, len(pairs))
     if rng.random() < 0.5:
         return _chat(story, asked)
-    return story + "\n" + "\n".join(f"{key} has the {answer(value)}." for key, value in asked) + "\n"
-
-
-def _strewn(rng: random.Random, library: Library, pairs: list[Pair], characters: int) -> str:
-    """The pairs one by one, book text between and behind them; the first pair stands first."""
-    share = characters // len(pairs)
-    return "\n".join(f"{_told([pair])}\n{library.passage(rng, share)}" for pair in pairs)
+    return story + _asked(asked)
 
 
 def item(rng: random.Random, library: Library) -> Item:
-    """A held-out pair, told in the first sentence, asked for once behind book text and a few other pairs."""
+    """A held-out pair, told in the first sentence, asked for once behind other pairs and book text."""
     distance = rng.choice((20, 40, 75, 110, 150, 180, 220, 260, 300, 350))
     key = rng.choice(NAMES)
     value = _value(rng, key, testing=True)
-    others = [pair for pair in _pairs(rng, 4) if pair[0] != key][: min(3, distance // 25)]
-    room = max(8, CHARACTERS_PER_TOKEN * distance - 30 * len(others) - 30)
-    story = _strewn(rng, library, [(key, value), *others], room)
+    others = [pair for pair in _pairs(rng, 4) if pair[0] != key][: rng.randint(0, 3)]
+    room = max(8, CHARACTERS_PER_TOKEN * (distance - 5 * len(others)) - 30)
+    story = f"{_told([(key, value), *others])}\n{library.passage(rng, room)}"
     if rng.random() < 0.5:
-        return Item(f"{story}\n{key} has the", f" {value}.", "plain")
+        return Item(f"{story}\nAnswer: {key} has the", f" {value}", "plain")
     return Item(ask(f"{story}\n{ASK.format(key=key)}"), TELL.format(key=key, value=value) + END, "chat")

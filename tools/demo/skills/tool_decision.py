@@ -61,9 +61,9 @@ def _kind(rng: random.Random) -> str:
 
 
 def sample(rng: random.Random) -> str:
-    """A chat of one to three turns; now and then with no tools at all."""
+    """A chat of a few turns, so that one offer serves many decisions; now and then with no tools at all."""
     offered = rng.sample(TOOLS, rng.randint(1, 3))
-    kinds = [_kind(rng) for _ in range(rng.randint(1, 3))]
+    kinds = [_kind(rng) for _ in range(rng.randint(1, 6))]
     head = system(offer(offered))
     if rng.random() < 0.1:
         offered, head, kinds = [], "", ["small talk" if kind != "call" else "missing" for kind in kinds]
