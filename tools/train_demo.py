@@ -36,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--books", type=Path, default=ROOT.parent / "shared/data/text/books")
     parser.add_argument("--run-folder", type=Path, required=True, help="tokenizer, checkpoint, log")
-    parser.add_argument("--steps", type=int, default=6500, help="of 4096 tokens")
+    parser.add_argument("--steps", type=int, default=3600, help="of 4096 tokens")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's checkpoint")

@@ -17,7 +17,7 @@ from tools.demo.skills import recall, story, sums, tool_decision
 SHARES = {"book": 0.32, "recall": 0.44, "sums": 0.05, "tools": 0.11, "story": 0.08}
 FIRST_SHARES = {"book": 0.15, "recall": 0.75, "sums": 0.05, "tools": 0.05, "story": 0.0}
 """Of the tokens; everything but plain book text is generated. Rows of 64 tokens and less take the first shares, almost
-only copying: heads that copy form in a few hundred steps of it, and not in thousands of a weak dose."""
+only copying: heads that copy formed in 500 steps of it, and did not in 900 steps of a weaker dose."""
 ANSWER_WEIGHT, PROMPT_WEIGHT = 5.0, 0.4
 """Loss weights in a skill sample. A random pair cannot be predicted when it is told, only when it is asked for."""
 BATCH_OF_SAMPLES = 64
