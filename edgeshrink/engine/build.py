@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from edgeshrink.core.quality import Quality
 from edgeshrink.core.reading import Estimate, Unmeasured
 from edgeshrink.core.report import REPORT_SCHEMA, Report, Rung
 from edgeshrink.core.request import Request
+from edgeshrink.core.target import Target
 from edgeshrink.core.verdict import Verdict, VerdictLine
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
@@ -25,7 +26,7 @@ from edgeshrink.engine.output import check_output
 from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away
 from edgeshrink.engine.workshop import File, Workshop
-from edgeshrink.engine.writing import write_build_folder
+from edgeshrink.engine.writing import versions, write_build_folder
 from edgeshrink.errors import NoSpace
 from edgeshrink.judging.judge import device_lines, distance_lines, judge, overall
 from edgeshrink.planning.ladder import Move, Tried, first, following
@@ -155,9 +156,17 @@ def _tell(workshop: Workshop, situation: Situation, built: _Built, rungs: tuple[
         verdict=built.verdict,
         host=host_facts(),
         steps=steps,
-        notes=(*plan.notes, *workshop.notes),
+        notes=(*plan.notes, *workshop.notes, *_other_versions(situation.target)),
         traded_away=tuple(traded_away(workshop.model, plan, built.quality)),
     )
+
+
+def _other_versions(target: Target) -> Iterator[str]:
+    """Where the tools that built this are not those that the target pins."""
+    installed = versions()
+    for name, pinned in target.pins.items():
+        if installed.get(name, pinned) != pinned:
+            yield f"built with {name} {installed[name]}; the target {target.id} was tested with {pinned}"
 
 
 def _folder_name(request: Request, model: str) -> str:
