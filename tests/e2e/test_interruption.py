@@ -54,7 +54,8 @@ def test_two_builds_at_once_share_the_store_and_agree(shell: Shell, stories: Pat
     arguments = ("build", stories, "--scheme", "Q4_0", "--imatrix", "none", "--target", "jetson")
     with shell.start(*arguments, "-o", "one") as one, shell.start(*arguments, "-o", "two") as two:
         errors = [build.communicate(timeout=300)[1] for build in (one, two)]
-    assert (one.returncode, two.returncode) == (0, 0), errors
+    # At this scheme so small a model misses the quality floor, on both sides.
+    assert (one.returncode, two.returncode) == (1, 1), errors
     first, second = (
         {path.name: path.read_bytes() for path in (shell.folder / name).iterdir()} for name in ("one", "two")
     )
