@@ -62,6 +62,7 @@ def load(
         raise RuntimeFailed(f"unknown KV cache type {kv_type!r}", hint=f"known: {', '.join(_KV_TYPES)}")
     if not path.is_file():
         raise RuntimeFailed(f"{path}: there is no such file")
+    llama_library.collect_log(api)
     tail.clear()
     settings = api.llama_model_default_params()
     settings.n_gpu_layers = gpu_layers

@@ -35,9 +35,14 @@ def library() -> Any:
             f"llama.cpp cannot be loaded: {error}",
             hint="pip install --force-reinstall --no-cache-dir llama-cpp-python==0.3.36 (it needs a C++ compiler)",
         ) from error
-    api.llama_log_set(_log_callback(api), ctypes.c_void_p(0))
+    collect_log(api)
     api.llama_backend_init()
     return api
+
+
+def collect_log(api: Any) -> None:
+    """Send the library's log to `log.tail`; again before each load, as other users of llama_cpp may have taken it."""
+    api.llama_log_set(_log_callback(api), ctypes.c_void_p(0))
 
 
 @functools.cache

@@ -37,12 +37,13 @@ def test_new_memory_shows_as_anonymous_and_mapped_files_as_file_backed(tmp_path:
 
     size = 24 << 20
     before = resident()
-    block = bytearray(b"x" * size)
+    block = mmap.mmap(-1, size)  # fresh pages: a long-lived interpreter may have freed as much before
+    block.write(b"x" * size)
     held = resident()
     assert before.anon is not None
     assert held.anon is not None
     assert held.anon - before.anon > 0.9 * size
-    del block
+    block.close()
     path = tmp_path / "mapped"
     path.write_bytes(b"x" * size)
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) as mapped:
@@ -69,7 +70,7 @@ def test_the_recorder_keeps_phases_apart() -> None:
         block = bytearray(b"x" * (8 << 20))
     recorder.sample()
     recorder.enter("end")
-    del block
+    block.close()
     phases = [row[1] for row in recorder.as_json()["rows"]]  # type: ignore[index,attr-defined]
     assert phases[0] == "start"
     assert set(phases[1:]) == {"load"}
