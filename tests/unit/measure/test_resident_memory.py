@@ -70,7 +70,7 @@ def test_the_recorder_keeps_phases_apart() -> None:
         block = bytearray(b"x" * (8 << 20))
     recorder.sample()
     recorder.enter("end")
-    block.close()
+    del block
     phases = [row[1] for row in recorder.as_json()["rows"]]  # type: ignore[index,attr-defined]
     assert phases[0] == "start"
     assert set(phases[1:]) == {"load"}
