@@ -27,11 +27,15 @@ def json_vocabulary(file: Path, facts: ModelFacts, *, text: str | None = None) -
     """The vocabulary of `file`; `text` where its tokenizer.json was made up from other files."""
     data = read_json(file) if text is None else json.loads(text)
     kind = _kind(file, data)
+    merges = _merges(file, data["model"]) if kind == "bpe" else None
+    ranks = _scores(data["model"]) if kind == "spm" else {}
+    # The library keeps these as well, and both together would be the most memory that a build ever holds.
+    for heavy in ("vocab", "merges"):
+        data["model"].pop(heavy, None)
     source = _Source(file, data, _open(file, file.read_text(encoding="utf-8-sig") if text is None else text))
     framing = read_framing(file.parent, facts.config, facts.vocab_size, source.tokenizer.token_to_id)
     adds = _Added.by(framing, source)
     rows = Rows(facts.vocab_size, file)
-    ranks = _scores(data["model"]) if kind == "spm" else {}
     added = {entry["content"]: entry for entry in data.get("added_tokens") or []}
     controls = {adds.bos_id, adds.eos_id, framing.pad_id, *framing.stop_ids}
     unk = framing.unk_id if framing.unk_id is not None else source.id_of(data["model"].get("unk_token"))
@@ -54,7 +58,7 @@ def json_vocabulary(file: Path, facts: ModelFacts, *, text: str | None = None) -
         tokens=rows.tokens,
         scores=rows.scores if kind == "spm" else None,
         token_types=rows.types,
-        merges=_merges(file, data["model"]) if kind == "bpe" else None,
+        merges=merges,
         bos_id=adds.bos_id,
         eos_id=eos,
         unk_id=unk,
@@ -172,13 +176,16 @@ def _types(node: Any) -> set[str]:
 
 
 def _merges(file: Path, model: Mapping[str, Any]) -> tuple[str, ...]:
-    pairs = [merge.split(" ") if isinstance(merge, str) else list(merge) for merge in model.get("merges", ())]
-    wrong = next((pair for pair in pairs if len(pair) != 2 or any(" " in part or not part for part in pair)), None)
-    if wrong is not None:
+    return tuple(_merge(file, merge) for merge in model.get("merges", ()))
+
+
+def _merge(file: Path, merge: Any) -> str:
+    pair = merge.split(" ") if isinstance(merge, str) else list(merge)
+    if len(pair) != 2 or any(" " in part or not part for part in pair):
         raise UnsupportedModel(
-            f"{file}: merge {wrong!r}: GGUF writes a merge as two tokens with one space between", hint=_NEAREST
+            f"{file}: merge {pair!r}: GGUF writes a merge as two tokens with one space between", hint=_NEAREST
         )
-    return tuple(f"{left} {right}" for left, right in pairs)
+    return f"{pair[0]} {pair[1]}"
 
 
 def _scores(model: Mapping[str, Any]) -> dict[str, float]:
