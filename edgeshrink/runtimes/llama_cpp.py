@@ -157,25 +157,12 @@ class LlamaSession:
         ends = self._api.llama_vocab_is_eog
         return tuple(token for token in range(self.vocab_size) if ends(self._vocab, token))
 
-    @cached_property
-    def control_ids(self) -> tuple[int, ...]:
-        """Ids that stand for no text."""
-        if self._api.llama_vocab_type(self._vocab) == _NO_VOCABULARY:
-            return ()
-        is_control = self._api.llama_vocab_is_control
-        return tuple(token for token in range(self.vocab_size) if is_control(self._vocab, token))
-
     @property
     def raw_model(self) -> Any:
         """The library's `llama_model *`, for a caller that needs more of the C API."""
         if self._model is None:
             raise RuntimeFailed("this session is closed")
         return self._model
-
-    @property
-    def raw_context(self) -> Any:
-        """The library's `llama_context *`."""
-        return self._open()
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         self._require_vocabulary()

@@ -24,7 +24,7 @@ decision, story) in its plain and chat forms, strewn among each other so that an
 
 | file | book text | use |
 |---|---|---|
-| `calibration.txt` | the part of every book from 95 % to 97 % | calibration (importance matrix, AWQ, GPTQ) |
+| `calibration.txt` | the part of every book from 95 % to 97 % | calibration (importance matrix) |
 | `evaluation.txt` | the part of every book from 97 % to 99 % | evaluation, and nothing else |
 
 The demo model was trained on the first 95 % of every book; its card reports the loss on the last 1 %. So the text
