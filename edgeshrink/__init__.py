@@ -16,11 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeshrink.core.events import Listener
-    from edgeshrink.core.report import Report
+    from edgeshrink.core.network import TorchNetwork
+    from edgeshrink.core.report import Comparison, Report
     from edgeshrink.engine.planner import Outlook
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "plan", "profile"]
+__all__ = ["TorchNetwork", "__version__", "build", "build_all", "plan", "profile"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TorchNetwork":
+        from edgeshrink.core.network import TorchNetwork
+
+        return TorchNetwork
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def plan(model: str | None = None, **arguments: Any) -> Outlook:
@@ -44,8 +53,20 @@ def build(model: str | None = None, *, listener: Listener | None = None, **argum
     return run(Request(model=model, **arguments), listener=listener or silent)
 
 
+def build_all(model: str | None = None, *, listener: Listener | None = None, **arguments: Any) -> Comparison:
+    """Build `model` in every format that the target lists, and say which fits the budget best.
+
+    Raises the Error of the first format where none could be built; else its message stands in the comparison.
+    """
+    from edgeshrink.core.events import silent
+    from edgeshrink.core.request import Request
+    from edgeshrink.engine.comparison import build_all as run
+
+    return run(Request(model=model, **{**arguments, "format": "all"}), listener=listener or silent)
+
+
 def profile(artifact: str | Path, *, listener: Listener | None = None, **arguments: Any) -> Report:
-    """Measure a GGUF (or a folder of ours) on this machine and judge it. Raises edgeshrink.errors.Error."""
+    """Measure a GGUF, .pte or .onnx (or a folder of ours) here and judge it. Raises edgeshrink.errors.Error."""
     from edgeshrink.core.events import silent
     from edgeshrink.core.request import Request
     from edgeshrink.engine.profile import profile as run

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from edgeshrink.catalog.data import Kind, Origin, data_folders, display_path
 from edgeshrink.catalog.toml import read_toml
 from edgeshrink.core.profile import DeviceProfile
-from edgeshrink.core.target import Target
+from edgeshrink.core.target import NetworkFormat, Target, TargetFormat
 from edgeshrink.errors import DataError
 
 D = TypeVar("D", DeviceProfile, Target)
@@ -77,10 +77,15 @@ def _read(path: Path, file_id: str, model: type[D]) -> D:
 
 
 def _check_ladders(shown: str, target: Target) -> None:
+    """What a single field cannot tell: the ladder holds the scheme that it starts at, and all that aliases name."""
     for name, entry in target.formats.items():
-        if entry.preferred_scheme not in entry.schemes:
-            raise DataError(
-                f"{shown}: formats.{name}.preferred_scheme: expected one of {', '.join(entry.schemes)}, "
-                f"got {entry.preferred_scheme!r}",
-                hint=f"correct {shown} and try again",
-            )
+        ladders: list[tuple[str, TargetFormat | NetworkFormat]] = [(f"formats.{name}", entry)]
+        if entry.networks is not None:
+            ladders.append((f"formats.{name}.networks", entry.networks))
+        for place, ladder in ladders:
+            if ladder.preferred_scheme not in ladder.schemes:
+                raise DataError(
+                    f"{shown}: {place}.preferred_scheme: expected one of {', '.join(ladder.schemes)}, "
+                    f"got {ladder.preferred_scheme!r}",
+                    hint=f"correct {shown} and try again",
+                )

@@ -103,7 +103,7 @@ class _Reader:
         except ValueError as problem:
             raise UnsupportedModel(f"{self.path}: tensor {name} has the unknown GGML type {type_id}") from problem
         elements, nbytes = GGML_QUANT_SIZES[kind]
-        return QuantType(kind.name, type_id, elements, nbytes)
+        return QuantType(kind.name, elements, nbytes, ggml_id=type_id)
 
     def key_value(self) -> KeyValue:
         key = self.text().decode("utf-8")

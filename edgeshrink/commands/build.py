@@ -17,6 +17,7 @@ from edgeshrink.commands.options import (
     target_options,
     yes_option,
 )
+from edgeshrink.core.request import Request
 
 
 @click.command("build")
@@ -35,14 +36,20 @@ from edgeshrink.commands.options import (
 def command(model: str | None, strict: bool, as_json: bool, yes: bool, **arguments: Any) -> int:
     """Quantize MODEL for a target, prove it against its source, measure it here and judge it by the budget.
 
-    MODEL is a Hugging Face folder, a hub id or an unquantized GGUF; without one, the demo model that ships with
-    edgeshrink. Exit codes: 0 every line passes or is unknown, 1 a line failed, 2 an error.
+    MODEL is a language model (a Hugging Face folder, a hub id, an unquantized GGUF; without one, the demo model that
+    ships with edgeshrink) or a network: an encoder's or image classifier's folder, an .onnx file, or a function
+    package.module:function that returns edgeshrink.TorchNetwork. Exit codes: 0 every line passes or is unknown, 1 a
+    line failed, 2 an error.
     """
-    from edgeshrink.engine.build import build
     from edgeshrink.report.progress import ProgressBars
 
+    request = request_of(model, arguments)
+    if request.format == "all":
+        return _build_all(request, strict=strict, as_json=as_json, yes=yes)
+    from edgeshrink.engine.build import build
+
     with ProgressBars(quiet=as_json) as listener:
-        report = build(request_of(model, arguments), listener=listener, confirm=asker(yes))
+        report = build(request, listener=listener, confirm=asker(yes))
     if as_json:
         from edgeshrink.report.json import report_to_json
 
@@ -52,3 +59,20 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, **argumen
 
         show(render_report(report))
     return report.verdict.exit_code(strict=strict)
+
+
+def _build_all(request: Request, *, strict: bool, as_json: bool, yes: bool) -> int:
+    from edgeshrink.engine.comparison import build_all, exit_code
+    from edgeshrink.report.progress import ProgressBars
+
+    with ProgressBars(quiet=as_json) as listener:
+        comparison = build_all(request, listener=listener, confirm=asker(yes))
+    if as_json:
+        from edgeshrink.report.json import comparison_to_json
+
+        click.echo(comparison_to_json(comparison).rstrip("\n"))
+    else:
+        from edgeshrink.report.comparison_terminal import render_comparison
+
+        show(render_comparison(comparison))
+    return exit_code(comparison, strict=strict)

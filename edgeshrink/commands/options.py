@@ -40,8 +40,8 @@ def model_options(function: F) -> F:
         click.option(
             "--calibration",
             type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="UTF-8 text for the importance matrix; ours when left out.",
+            metavar="PATH",
+            help="UTF-8 text for the importance matrix (ours when left out); a network's samples: a folder or an .npz.",
         ),
         click.option(
             "--imatrix",
@@ -58,9 +58,20 @@ def model_options(function: F) -> F:
             help="Type of the tensors whose GGUF name matches; may be given again, the first match wins.",
         ),
         click.option(
-            "--scheme", metavar="NAME", help="For example Q4_K_M; when left out, the target's ladder is walked."
+            "--scheme",
+            metavar="NAME",
+            help="float, 8bit or 4bit; or a format's own (Q4_K_M, 8da4w, int4, gguf=Q4_K_M,onnx=int4). "
+            "When left out, the target's ladder is walked.",
         ),
-        click.option("--format", "format_", default="gguf", show_default=True, metavar="NAME"),
+        click.option(
+            "--delegate", metavar="NAME", help="Backend to build and run for; the target's first when left out."
+        ),
+        click.option(
+            "--format",
+            "format_",
+            metavar="NAME|all",
+            help="gguf, executorch, onnx, or all that the target lists; its first when left out.",
+        ),
     ):
         function = option(function)
     return function

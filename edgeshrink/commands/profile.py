@@ -1,4 +1,4 @@
-"""`edgeshrink profile FILE.gguf`: measure a file on this machine and judge it."""
+"""`edgeshrink profile FILE`: measure a file on this machine and judge it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from edgeshrink.commands.options import json_option, request_of, show, strict_op
 @click.command("profile")
 @click.argument("file", type=click.Path(path_type=Path))
 @target_options
+@click.option("--delegate", metavar="NAME", help="Backend to run with; the CPU's when left out.")
 @click.option("--gpu-layers", type=click.IntRange(min=0), default=0, show_default=True, help="Layers to offload.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to run with; all physical cores when left out.")
 @click.option(
@@ -24,7 +25,7 @@ from edgeshrink.commands.options import json_option, request_of, show, strict_op
 @strict_option
 @json_option
 def command(file: Path, strict: bool, as_json: bool, **arguments: Any) -> int:
-    """Measure FILE (any GGUF, quantized ones too; or a folder that `build` wrote) and judge it by the budget."""
+    """Measure FILE (a GGUF, .pte or .onnx, quantized ones too; or a folder of one) and judge it by the budget."""
     from edgeshrink.engine.profile import profile
     from edgeshrink.report.progress import ProgressBars
 

@@ -32,7 +32,7 @@ def command(
     threads: int | None,
     gpu_layers: int,
 ) -> int:
-    """Run ARTIFACT (a folder that `build` wrote, or a GGUF) on PROMPT and stream what it says."""
+    """Run ARTIFACT (a folder that `build` wrote, a GGUF, a .pte, an ONNX folder) on PROMPT; stream what it says."""
     from edgeshrink.engine.conversation import Conversation, say
 
     conversation = Conversation(

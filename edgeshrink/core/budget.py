@@ -31,6 +31,12 @@ class QualityFloor(BaseModel):
         None, description="share of positions whose most probable token is the reference's, 0 to 1"
     )
     perplexity_ratio_max: Positive | None = Field(None, description="perplexity / the reference's perplexity")
+    output_cosine_min: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        0.99, description="mean cosine of a network's outputs to the float network's"
+    )
+    score_drop_max: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        0.01, description="how much less a network may score than the float network, by its own scorer"
+    )
 
 
 class Budget(BaseModel):
@@ -44,5 +50,6 @@ class Budget(BaseModel):
     ttft_prompt_tokens: Annotated[int, Field(gt=0)] = Field(256, description="prompt length of the TTFT line")
     decode_tok_s_min: Positive | None = Field(None, description="median decode speed, tokens per second")
     inter_token_p99_ms_max: Positive | None = Field(None, description="99th percentile of inter-token latency")
+    inference_p95_ms_max: Positive | None = Field(None, description="95th percentile of one run of a network")
     energy_mj_per_token_max: Positive | None = Field(None, description="energy per decoded token, millijoule")
     quality: QualityFloor = Field(default_factory=lambda: QualityFloor())

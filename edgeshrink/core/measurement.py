@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeshrink.core.reading import Reading
+from edgeshrink.core.reading import Reading, Unmeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,19 @@ class PrefillPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class InferencePoint:
+    """One run of a network at one set of input shapes ("pixel_values 1x3x32x32"), over all repetitions."""
+
+    shapes: str
+    p50_ms: Reading
+    p95_ms: Reading
+    p99_ms: Reading
+    samples_ms: tuple[float, ...]
+    energy_mj: Reading = Unmeasured("no power source was tried")
+    """Energy of one run, millijoule."""
+
+
+@dataclass(frozen=True, slots=True)
 class MemorySample:
     """Resident memory of the measuring child at `at_s` seconds after its start."""
 
@@ -73,6 +86,8 @@ class Memory:
     peak_anon_bytes: Reading
     peak_file_bytes: Reading
     peak_pss_bytes: Reading
+    baseline_rss_bytes: Reading
+    """Resident before the file was opened: the interpreter and the runtime's libraries, which an app does not have."""
     timeline: tuple[MemorySample, ...]
 
 
@@ -98,4 +113,6 @@ class Measurements:
     inter_token_samples_ms: tuple[float, ...]
     memory: Memory
     energy_mj_per_token: Reading
+    inference: tuple[InferencePoint, ...] = ()
+    """Runs of a network; what belongs to language models (prefill, decode) is then empty or Unmeasured."""
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeshrink.core.quant_types import quant_type
+from edgeshrink.core.quant_types import storage_type
 from edgeshrink.core.reading import Prediction
 
 Transform = Literal["none", "rope_permute"]
@@ -36,7 +36,7 @@ class TensorPlan:
     @property
     def nbytes(self) -> int:
         row = self.shape[-1]
-        return self.elements // row * quant_type(self.type).row_bytes(row)
+        return self.elements // row * storage_type(self.type).row_bytes(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Plan:
     profile: str
     format: str
     runtime: str
+    delegate: str
     scheme: str
     context: int
     model_type: str
@@ -86,6 +87,8 @@ class Plan:
     uses_imatrix: bool
     steps: tuple[StepPlan, ...]
     predictions: Predictions
+    settings: tuple[tuple[str, int | str | bool], ...] = ()
+    """What the format's exporter was told beside the scheme: group size, block size, as target.toml names them."""
     notes: tuple[str, ...] = ()
 
     @property

@@ -1,6 +1,8 @@
-"""The GGML tensor types that edgeshrink writes: how many weights a block holds and how many bytes it takes.
+"""The tensor types that edgeshrink writes: how many weights a block holds, how many bytes it takes, and what a row
+has beside its blocks (scales, zero points, sums).
 
-Source: the block structures of ggml (`ggml-common.h`); tests compare the table with gguf-py's own.
+GGML's come from the block structures of ggml (`ggml-common.h`); tests compare them with gguf-py's own. Those of the
+other formats say in a comment where their bytes lie in the file.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from edgeshrink.errors import PlanError
 
 
 @dataclass(frozen=True, slots=True)
-class QuantType:
-    """One GGML tensor type."""
+class StorageType:
+    """How the weights of one tensor are stored: blocks of equal size, and what a row has beside them."""
 
     name: str
-    ggml_id: int
     block_elements: int
     block_bytes: int
+    row_extra_bytes: int = 0
 
     @property
     def bits_per_weight(self) -> float:
@@ -25,31 +27,42 @@ class QuantType:
 
     @property
     def is_quantized(self) -> bool:
-        return self.block_elements > 1
+        return self.bits_per_weight < 16
 
     def takes_row(self, row_elements: int) -> bool:
         return row_elements % self.block_elements == 0
 
     def row_bytes(self, row_elements: int) -> int:
-        return row_elements // self.block_elements * self.block_bytes
+        return row_elements // self.block_elements * self.block_bytes + self.row_extra_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantType(StorageType):
+    """One GGML tensor type."""
+
+    ggml_id: int
+
+
+def _ggml(name: str, ggml_id: int, block_elements: int, block_bytes: int) -> QuantType:
+    return QuantType(name, block_elements, block_bytes, ggml_id=ggml_id)
 
 
 _TABLE = (
-    QuantType("F32", 0, 1, 4),
-    QuantType("F16", 1, 1, 2),
-    QuantType("Q4_0", 2, 32, 18),
-    QuantType("Q4_1", 3, 32, 20),
-    QuantType("Q5_0", 6, 32, 22),
-    QuantType("Q5_1", 7, 32, 24),
-    QuantType("Q8_0", 8, 32, 34),
-    QuantType("Q2_K", 10, 256, 84),
-    QuantType("Q3_K", 11, 256, 110),
-    QuantType("Q4_K", 12, 256, 144),
-    QuantType("Q5_K", 13, 256, 176),
-    QuantType("Q6_K", 14, 256, 210),
-    QuantType("IQ4_NL", 20, 32, 18),
-    QuantType("IQ4_XS", 23, 256, 136),
-    QuantType("BF16", 30, 1, 2),
+    _ggml("F32", 0, 1, 4),
+    _ggml("F16", 1, 1, 2),
+    _ggml("Q4_0", 2, 32, 18),
+    _ggml("Q4_1", 3, 32, 20),
+    _ggml("Q5_0", 6, 32, 22),
+    _ggml("Q5_1", 7, 32, 24),
+    _ggml("Q8_0", 8, 32, 34),
+    _ggml("Q2_K", 10, 256, 84),
+    _ggml("Q3_K", 11, 256, 110),
+    _ggml("Q4_K", 12, 256, 144),
+    _ggml("Q5_K", 13, 256, 176),
+    _ggml("Q6_K", 14, 256, 210),
+    _ggml("IQ4_NL", 20, 32, 18),
+    _ggml("IQ4_XS", 23, 256, 136),
+    _ggml("BF16", 30, 1, 2),
 )
 
 QUANT_TYPES: dict[str, QuantType] = {entry.name: entry for entry in _TABLE}
@@ -60,4 +73,28 @@ def quant_type(name: str) -> QuantType:
     found = QUANT_TYPES.get(name.upper())
     if found is None:
         raise PlanError(f"unknown tensor type {name!r}", hint=f"known types: {', '.join(QUANT_TYPES)}")
+    return found
+
+
+# Types of ExecuTorch and ONNX files. A comment says where the bytes lie.
+_OTHERS: tuple[StorageType, ...] = (
+    # ExecuTorch, XNNPACK's linear layers: packed int4 and one bfloat16 scale per group, as two pieces of named data.
+    StorageType("i4g32", 32, 18),
+    StorageType("i4g64", 64, 34),
+    StorageType("i4g128", 128, 66),
+    StorageType("i4g256", 256, 130),
+    # ExecuTorch, embedding tables: packed int4 and one float32 scale per group, among the program's constants.
+    StorageType("i4g32f", 32, 20),
+    # ExecuTorch: int8 and one float32 scale per row; named data in a linear layer, a constant in an embedding table.
+    StorageType("i8row", 1, 1, row_extra_bytes=4),
+)
+
+STORAGE_TYPES: dict[str, StorageType] = {**QUANT_TYPES, **{entry.name: entry for entry in _OTHERS}}
+
+
+def storage_type(name: str) -> StorageType:
+    """The type of exactly that name, of whatever format; PlanError lists the known ones."""
+    found = STORAGE_TYPES.get(name)
+    if found is None:
+        raise PlanError(f"unknown tensor type {name!r}", hint=f"known types: {', '.join(STORAGE_TYPES)}")
     return found

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.measurement import HostFacts, Measurements
 from edgeshrink.core.plan import Candidate, Predictions, TensorPlan
-from edgeshrink.core.quality import Quality
+from edgeshrink.core.quality import NetworkQuality, Quality
 from edgeshrink.core.reading import Reading
 from edgeshrink.core.verdict import Outcome, Verdict
 
-REPORT_SCHEMA = "edgeshrink-report-1"
+REPORT_SCHEMA = "edgeshrink-report-2"
+COMPARISON_SCHEMA = "edgeshrink-comparison-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,10 @@ class SourceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A finished file."""
+    """A finished file, or a folder of files that belong together: `file` is its name, `files` are those inside.
+
+    `nbytes` counts all of them, `delegation` is None where the format knows no delegates.
+    """
 
     file: str
     format: str
@@ -41,6 +46,8 @@ class Artifact:
     tensor_bytes: int
     bits_per_weight: float
     tensors: tuple[TensorPlan, ...]
+    files: tuple[str, ...] = ()
+    delegation: Delegation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +63,19 @@ class Compression:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One scheme that was really built while the ladder was walked, and what decided the next move."""
+    """One scheme that was really built while the ladder was walked, and what decided the next move.
+
+    A network's rung has `cosine`; a language model's has the other three.
+    """
 
     scheme: str
     artifact_bytes: int
-    mean_kl: Reading
-    same_top_share: Reading
-    perplexity_ratio: Reading
+    mean_kl: Reading | None
+    same_top_share: Reading | None
+    perplexity_ratio: Reading | None
     outcome: Outcome
     move: str
+    cosine: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +110,36 @@ class Report:
     candidates: tuple[Candidate, ...]
     ladder: tuple[Rung, ...]
     predictions: Predictions | None
-    quality: Quality | None
+    quality: Quality | NetworkQuality | None
     measurements: Measurements | None
     verdict: Verdict
     host: HostFacts
     steps: tuple[StepRecord, ...]
     notes: tuple[str, ...]
     traded_away: tuple[str, ...]
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormatOutcome:
+    """One format of a build of several: its report, or why there is none."""
+
+    format: str
+    report: Report | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`build --format all`: every format that the target lists, and which one fits the budget best, and why."""
+
+    schema: str
+    version: str
+    target: str
+    profile: str
+    profile_name: str
+    model: str
+    outcomes: tuple[FormatOutcome, ...]
+    best: str | None
+    why: str
     folder: Path | None = None

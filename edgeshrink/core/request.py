@@ -8,13 +8,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`model` None means the demo model that ships with the package; `scheme` None means: walk the ladder."""
+    """`model` None means the demo model that ships with the package; `scheme` None means: walk the ladder.
+
+    `format` is one format's name, "all" for every one that the target lists, or None for the target's first.
+    `scheme` is a scheme's own name (Q4_K_M), a width (float, 8bit, 4bit), or names for single formats
+    ("gguf=Q4_K_M,onnx=int4"). `delegate` None means the first that the target lists.
+    """
 
     model: str | None = None
     target: str = "laptop-cpu"
     profile: str | None = None
-    format: str = "gguf"
+    format: str | None = None
     scheme: str | None = None
+    delegate: str | None = None
     tensor_types: tuple[tuple[str, str], ...] = ()
     imatrix: str = "default"  # a file, "auto", "none", or "default": auto below 5 bits per weight
     calibration: Path | None = None

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeshrink.catalog.gguf_header import read_gguf_header
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.engine.artifacts import find_artifact, trained_context
 from edgeshrink.errors import UsageError
@@ -37,21 +36,24 @@ class Conversation:
 
 def say(conversation: Conversation, prompt: str) -> Iterator[str]:
     """The answer to `prompt`, in pieces of text as they are decoded."""
-    path = find_artifact(conversation.artifact)
-    engine = runtime("llama_cpp")
-    context = conversation.context or min(trained_context(read_gguf_header(path)), DEFAULT_CONTEXT_MAX)
+    found = find_artifact(conversation.artifact)
+    if found.network:
+        raise UsageError(f"{found.path} is a network: it generates no text", hint="measure it: edgeshrink profile")
+    context = conversation.context or min(trained_context(found, otherwise=DEFAULT_CONTEXT_MAX), DEFAULT_CONTEXT_MAX)
     threads = conversation.threads or default_threads()
-    with engine.load(
-        path,
+    with runtime(found.runtime).load(
+        found.path,
         context=context,
         threads=threads,
+        delegate="xnnpack" if found.runtime == "executorch" else "cpu",
         gpu_layers=conversation.gpu_layers,
-        flash_attention=True,  # as llama.cpp itself does unless told otherwise
         all_logits=False,
     ) as session:
         ids = _prompt_ids(session, conversation, prompt)
-        if len(ids) >= context:
-            raise UsageError(f"the prompt has {len(ids)} tokens and the context is {context}", hint="raise --context")
+        if len(ids) >= session.context:
+            raise UsageError(
+                f"the prompt has {len(ids)} tokens and the context is {session.context}", hint="raise --context"
+            )
         tokens = generate(
             session,
             ids,

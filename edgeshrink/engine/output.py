@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgeshrink.errors import NO_SPACE, DataError, NoSpace, UsageError
@@ -83,12 +83,13 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def place(source: Path, target: Path, folder: Path, sha256: str, notes: Notes) -> None:
-    """Bring `source` to `target`, to be staged into `folder`: a link where the same file stands there, else a copy.
+def place(source: Path, name: str, staging: Path, folder: Path, sha256: str, notes: Notes) -> None:
+    """Bring `source` to `name` in `staging`: a link where the same file stands in `folder` already, else a copy.
 
     A hard link costs nothing, and staging replaces the old name by it, so nothing is written through.
     """
-    there = folder / target.name
+    target, there = staging / name, folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
     if there.is_file() and remembered_sha256(there, notes) == sha256:
         try:
             target.hardlink_to(there)
@@ -103,8 +104,12 @@ def _replace_files(folder: Path, staging: Path) -> None:
         old = {file.name for file in read_manifest(folder).files}
     except DataError:
         old = set()
-    new = sorted((path.name for path in staging.iterdir()), key=lambda name: name == MANIFEST_NAME)
+    found = (path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file())
+    new = sorted(found, key=lambda name: name == MANIFEST_NAME)
     for name in new:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (staging / name).replace(folder / name)
-    for name in old - set(new):
+    for name in sorted(old - set(new), reverse=True):
         (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that still holds something stays
+            (folder / name).parent.rmdir()

@@ -2,59 +2,107 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edgeshrink.catalog.networks import network_source
+from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.plan import Candidate, Plan
 from edgeshrink.core.request import Request
 from edgeshrink.engine.machine import known_calibration
-from edgeshrink.engine.opened import open_model
-from edgeshrink.engine.situation import check_request, find_situation
+from edgeshrink.engine.opened import OpenModel, open_model
+from edgeshrink.engine.situation import check_request, find_device, find_situation, requested_formats
 from edgeshrink.planning.ladder import first
-from edgeshrink.planning.resolve import candidates, plan_for
+from edgeshrink.planning.requested import ALL
+from edgeshrink.planning.resolve import candidates, plan_for, preferred_scheme
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Every candidate as predicted, and the Plan of the one that a build would start with."""
+    """Every candidate as predicted, and the scheme that a build would start with: its Plan, where it has tensors.
+
+    A network's `plan` is None: its tensors are known when it is exported. Its `context` is 0.
+    """
 
     model: str
     parameters: int
     target: str
     profile: str
     profile_name: str
+    format: str
     context: int
     candidates: tuple[Candidate, ...]
-    plan: Plan
+    start: str
+    plan: Plan | None
     why: str
     notes: tuple[str, ...]
 
 
 def outlook(request: Request) -> Outlook:
     """Answer what a build of `request` would try and what would come of it."""
+    return outlooks(request)[0]
+
+
+def outlooks(request: Request) -> tuple[Outlook, ...]:
+    """The same for every format that the request is about: one, or all."""
+    source = None if request.model is None else network_source(request.model, offline=request.offline)
+    if source is not None:
+        return _networks(request, source)
     check_request(request)
+    target, _, _ = find_device(request, None)
     model = open_model(request, fetch_weights=False)
+    return tuple(_outlook(replace(request, format=name), model) for name in requested_formats(request, target))
+
+
+def _outlook(request: Request, model: OpenModel) -> Outlook:
     situation = find_situation(request, model, known_calibration())
     ladder = candidates(situation)
-    start = first(ladder, _preferred(request, situation.format.preferred_scheme, ladder))
-    notes = [*plan_for(situation, ladder[0].scheme).notes]
+    start = first(ladder, preferred_scheme(situation))
+    plan = plan_for(situation, start.keep)
+    notes = [*plan.notes]
     if not model.facts.has_weights:
         notes.append("no weights here: shapes come from the configuration alone")
     if model.vocabulary is None:
         notes.append("no tokenizer here: file bytes leave the vocabulary out")
-    assert start.scheme is not None
     return Outlook(
         model=model.name,
         parameters=model.parameters,
         target=situation.target.id,
         profile=situation.profile.id,
         profile_name=situation.profile.name,
+        format=situation.format_name,
         context=situation.context,
         candidates=ladder,
-        plan=plan_for(situation, start.scheme),
+        start=start.keep,
+        plan=plan,
         why=start.why,
         notes=tuple(notes),
     )
 
 
-def _preferred(request: Request, preferred: str, ladder: tuple[Candidate, ...]) -> str:
-    return ladder[0].scheme if request.scheme is not None else preferred
+def _networks(request: Request, source: NetworkSource) -> tuple[Outlook, ...]:
+    from edgeshrink.engine.networks.situation import find_network_situation, network_formats
+    from edgeshrink.runtimes.network_facts import network_facts
+
+    facts = network_facts(source)
+    target, _, _ = find_device(request, None)
+    names = network_formats(target, source) if request.format == ALL else (request.format,)
+    found = []
+    for name in names:
+        situation = find_network_situation(replace(request, format=name), facts)
+        found.append(
+            Outlook(
+                model=facts.name,
+                parameters=facts.parameters,
+                target=target.id,
+                profile=situation.profile.id,
+                profile_name=situation.profile.name,
+                format=situation.format_name,
+                context=0,
+                candidates=situation.candidates,
+                start=situation.start,
+                plan=None,
+                why="the scheme that was asked for" if request.scheme else "the target's preferred scheme",
+                notes=facts.notes,
+            )
+        )
+    return tuple(found)

@@ -15,7 +15,15 @@ _PROMPT_TOKENS = (32, 128, 512)
 
 
 def session_step(
-    request: Request, artifact: Path, sha256: str, context: int, budget: Budget, power_sources: tuple[str, ...]
+    request: Request,
+    artifact: Path,
+    sha256: str,
+    context: int,
+    budget: Budget,
+    power_sources: tuple[str, ...],
+    *,
+    runtime_name: str,
+    delegate: str,
 ) -> Measure:
     """The step that measures `artifact` as `budget` wants it judged."""
     # The budget's length comes first: a session gives its own samples to the length that is judged.
@@ -23,11 +31,13 @@ def session_step(
     return Measure(
         artifact=artifact,
         artifact_sha256=sha256,
+        runtime=runtime_name,
+        delegate=delegate,
         context=context,
         threads=request.threads,
         gpu_layers=request.gpu_layers,
         prompt_tokens=tuple(lengths),
         power_sources=power_sources,
-        runtime_build=runtime("llama_cpp").build_id(),
+        runtime_build=runtime(runtime_name).build_id(),
         host_id=host_facts().id,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgeshrink.catalog.targets import load_target
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.gguf_metadata import KeyValue
@@ -12,18 +14,27 @@ from edgeshrink.core.target import Target
 from edgeshrink.devices.local import host_is, profile_for
 from edgeshrink.engine.opened import OpenModel
 from edgeshrink.planning.gguf_metadata import model_metadata
-from edgeshrink.planning.resolve import Situation, format_of
-from edgeshrink.planning.schemes import SCHEMES, scheme
+from edgeshrink.planning.requested import ALL, delegate_of, format_name, requested_scheme
+from edgeshrink.planning.resolve import Situation
+from edgeshrink.planning.schemes import SCHEMES
 
 
 def check_request(request: Request) -> None:
     """Refuse a wrong flag before a model is opened, let alone fetched."""
     target, _, _ = find_device(request, None)
-    format_of(request, target)
-    if request.scheme is not None:
-        scheme(request.scheme)
+    for name in requested_formats(request, target):
+        one = replace(request, format=name)
+        format_name(one, target)
+        requested_scheme(one, target)
+        if request.format != ALL:
+            delegate_of(one, target, name)
     for _pattern, kind in request.tensor_types:
         quant_type(kind)
+
+
+def requested_formats(request: Request, target: Target) -> tuple[str, ...]:
+    """The formats that a request is about: one, or all that the target lists."""
+    return tuple(target.formats) if request.format == ALL else (format_name(request, target),)
 
 
 def find_device(request: Request, calibration: MachineCalibration | None) -> tuple[Target, DeviceProfile, bool]:
@@ -45,6 +56,7 @@ def find_situation(
         profile=profile,
         layout=model.layout,
         header=gguf_header(model, scheme="F16", pre=pre),
+        tokenizer_bytes=sum(file.stat().st_size for file in model.facts.tokenizer_files),
         calibration=calibration,
         on_this_host=on_this_host,
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Quality
 from edgeshrink.core.quant_types import quant_type
-from edgeshrink.core.reading import Measured
+from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.report import Artifact, SourceSummary, StepRecord
+from edgeshrink.core.target import Target
+from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.opened import OpenModel
+from edgeshrink.engine.writing import versions
 from edgeshrink.store import Stored
 
 
@@ -32,30 +36,45 @@ def source_summary(model: OpenModel, digest: str) -> SourceSummary:
     )
 
 
-def artifact_summary(file: str, sha256: str, nbytes: int, plan: Plan) -> Artifact:
+def artifact_summary(model: str, artifact: Finished, plan: Plan, delegation: Delegation | None) -> Artifact:
     return Artifact(
-        file=file,
+        file=artifact_name(model, plan.scheme, plan.format, artifact),
         format=plan.format,
         scheme=plan.scheme,
-        sha256=sha256,
-        nbytes=nbytes,
+        sha256=artifact.sha256,
+        nbytes=artifact.nbytes,
         tensor_bytes=plan.tensor_bytes,
         bits_per_weight=plan.bits_per_weight,
         tensors=plan.tensors,
+        files=() if artifact.path.is_file() else tuple(name for name, _, _ in artifact.files),
+        delegation=delegation,
     )
 
 
-def traded_away(model: OpenModel, plan: Plan, quality: Quality) -> Iterator[str]:
+def artifact_name(model: str, scheme: str, format: str, artifact: Finished) -> str:
+    """What the file is called in the output folder; a folder of files is named for its format, too."""
+    return f"{model}-{scheme}{artifact.path.suffix}" if artifact.path.is_file() else f"{model}-{scheme}-{format}"
+
+
+def traded_away(model: OpenModel, plan: Plan, quality: Quality | Unmeasured) -> Iterator[str]:
     """What the smaller file costs, in sentences of measured figures only."""
     source_bits = 8 * quant_type(model.facts.dtype).block_bytes
     yield (
         f"{source_bits} bits per weight became {plan.bits_per_weight:.2f}: "
         f"the tensors take {plan.tensor_bytes * 8 / (source_bits * model.parameters):.0%} of their bytes"
     )
-    if isinstance(quality.same_top_share, Measured):
+    if isinstance(quality, Quality) and isinstance(quality.same_top_share, Measured):
         yield f"{1 - quality.same_top_share.value:.1%} of next tokens changed, over {quality.tokens} positions"
-    if isinstance(quality.perplexity_ratio, Measured):
+    if isinstance(quality, Quality) and isinstance(quality.perplexity_ratio, Measured):
         yield f"perplexity on the evaluation text changed by {quality.perplexity_ratio.value - 1:+.2%}"
     fallbacks = [tensor for tensor in plan.tensors if tensor.why.startswith(("fallback", "F16: rows"))]
     if fallbacks:
         yield (f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}")
+
+
+def version_notes(target: Target) -> Iterator[str]:
+    """Where the tools that built this are not those that the target pins."""
+    installed = versions()
+    for name, pinned in target.pins.items():
+        if installed.get(name, pinned) != pinned:
+            yield f"built with {name} {installed[name]}; the target {target.id} was tested with {pinned}"

@@ -1,31 +1,35 @@
-"""The steps of one build, bound to its request and its store. Asking for a result runs what is missing, once."""
+"""What every format's build of a language model stands on: its reference, its comparison, its measuring session.
+
+Bound to one request and one store; asking for a result runs what is missing, once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from edgeshrink.catalog.texts import evaluation_text
 from edgeshrink.compress.calibration import CalibrationText, calibration_text
-from edgeshrink.compress.imatrix import check_importance, read_importance
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.events import Listener
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.plan import Plan
-from edgeshrink.core.quality import Quality
+from edgeshrink.core.quality import Check, Quality
 from edgeshrink.core.quant_types import quant_type
 from edgeshrink.core.reading import Unmeasured
-from edgeshrink.core.report import Compression
 from edgeshrink.core.request import Request
 from edgeshrink.core.step import Step
+from edgeshrink.core.target import TargetFormat
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.devices.memory import app_ram, available_ram
+from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.opened import OpenModel, require_buildable, source_digest, tokenizer_digest
 from edgeshrink.engine.sessions import session_step
 from edgeshrink.engine.situation import find_situation, gguf_header
-from edgeshrink.engine.steps import evaluation, export, importance, measuring, pretokenizer, reference
-from edgeshrink.errors import PlanError, UsageError
+from edgeshrink.engine.steps import evaluation, export_gguf, importance, measuring, pretokenizer, reference
+from edgeshrink.errors import PlanError
 from edgeshrink.evaluate.reference import reference_fits
 from edgeshrink.evaluate.windows import WINDOW
 from edgeshrink.planning.estimate import reference_bytes
@@ -35,10 +39,12 @@ from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store, Stored
 from edgeshrink.store.digests import combined_sha256, remembered_sha256
 
+_REFERENCE = TargetFormat(runtime="llama_cpp", delegates=("cpu",), schemes=("F32",), preferred_scheme="F32")
+
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file and its sha256."""
+    """A file that steps read, and its sha256."""
 
     path: Path
     sha256: str
@@ -68,9 +74,8 @@ class Workshop:
     def source_sha256(self) -> str:
         return source_digest(self.model, self.store, self.listener)
 
-    @cached_property
-    def runtime_build(self) -> str:
-        return runtime("llama_cpp").build_id()
+    def runtime_build(self, name: str = "llama_cpp") -> str:
+        return runtime(name).build_id()
 
     @cached_property
     def pre(self) -> str | None:
@@ -78,9 +83,9 @@ class Workshop:
         if self.model.facts.source.kind == "gguf":
             return None
         step = pretokenizer.ProvePretokenizer(
-            self.model.facts, self.vocabulary, tokenizer_digest(self.model, self.store), self.runtime_build
+            self.model.facts, self.vocabulary, tokenizer_digest(self.model, self.store), self.runtime_build()
         )
-        proof = pretokenizer.read_proof(self._run(step).folder)
+        proof = pretokenizer.read_proof(self.run(step).folder)
         self.notes.extend(proof.notes)
         return proof.pre
 
@@ -94,28 +99,19 @@ class Workshop:
         return None if self.request.imatrix in ("default", "auto", "none") else Path(self.request.imatrix)
 
     def check_before_work(self) -> None:
-        """Refuse in the first second what would fail in a later step."""
+        """Refuse in the first second what would fail in a later step, whatever the format."""
         vocabulary = require_buildable(self.model)
         self.notes.extend(vocabulary.notes)
         if vocabulary.chat_template:
             check_template(vocabulary.chat_template)
-        if self.given_importance is not None:
-            self.notes.extend(check_importance(read_importance(self.given_importance), self.model.layout))
-        if self.request.calibration is not None and self.request.imatrix not in ("default", "auto"):
-            raise UsageError(
-                f"--calibration is the text of a computed importance matrix, and --imatrix is {self.request.imatrix}",
-                hint="leave one of the two out",
-            )
-        if self.request.imatrix in ("default", "auto"):
-            _ = self.calibration_text
 
     def situation(self, calibration: MachineCalibration | None) -> Situation:
         return find_situation(self.request, self.model, calibration, pre=self.pre)
 
-    def artifact(self, plan: Plan) -> File:
-        """The GGUF of `plan`."""
+    def gguf(self, plan: Plan) -> Finished:
+        """The GGUF of `plan`: an artifact, or the reference that every format is compared with."""
         matrix = self.importance_file if plan.uses_imatrix else None
-        step = export.ExportGguf(
+        step = export_gguf.ExportGguf(
             facts=self.model.facts,
             source_sha256=self.source_sha256,
             plan=plan,
@@ -123,7 +119,7 @@ class Workshop:
             importance=None if matrix is None else (matrix.path, matrix.sha256),
             threads=self.threads,
         )
-        return File.of(self._run(step), export.FILE)
+        return Finished.file(self.run(step), export_gguf.FILE)
 
     @cached_property
     def reference_file(self) -> File:
@@ -131,8 +127,12 @@ class Workshop:
         facts = self.model.facts
         if facts.source.kind == "gguf" and facts.dtype == self.reference_type:
             return File(facts.source.path, remembered_sha256(facts.source.path, self.store.notes, self.listener))
-        request = replace(self.request, scheme=self.reference_type, tensor_types=(), imatrix="none")
-        return self.artifact(plan_for(find_situation(request, self.model, None, pre=self.pre), self.reference_type))
+        request = Request(self.request.model, self.request.target, format="gguf", imatrix="none")
+        situation = find_situation(request, self.model, None, pre=self.pre)
+        # Whatever formats the target takes, the reference is a GGUF.
+        target = situation.target.model_copy(update={"formats": {"gguf": _REFERENCE}})
+        written = self.gguf(plan_for(replace(situation, target=target), self.reference_type))
+        return File(written.path, written.sha256)
 
     @cached_property
     def reference_type(self) -> str:
@@ -175,16 +175,16 @@ class Workshop:
             text=self.calibration_text,
             context=min(importance.CONTEXT, self.model.facts.context_length),
             threads=self.threads,
-            runtime_build=self.runtime_build,
+            runtime_build=self.runtime_build(),
         )
-        return File.of(self._run(step), importance.FILE)
+        return File.of(self.run(step), importance.FILE)
 
     @cached_property
     def evaluated_reference(self) -> tuple[Path, str] | Unmeasured:
         """What the reference says on the evaluation text; why not, where it cannot be run here."""
         if self.reference_too_big is not None:
             return Unmeasured(self.reference_too_big)
-        stored = self._run(
+        stored = self.run(
             reference.RunReference(
                 gguf=self.reference_file.path,
                 gguf_sha256=self.reference_file.sha256,
@@ -192,55 +192,55 @@ class Workshop:
                 text=evaluation_text(),
                 context=self.window,
                 threads=self.threads,
-                runtime_build=self.runtime_build,
+                runtime_build=self.runtime_build(),
             )
         )
         return stored.folder, combined_sha256(stored.digests.items())
 
-    def quality(self, plan: Plan, file: File) -> Quality:
-        """The finished file, compared."""
+    def quality(
+        self, plan: Plan, artifact: Finished, delegate: str, own_checks: Callable[[Path], tuple[Check, ...]]
+    ) -> Quality:
+        """The finished artifact, run on this machine by `delegate` and compared."""
         step = evaluation.Evaluate(
-            artifact=file.path,
-            artifact_sha256=file.sha256,
+            artifact=artifact.path,
+            artifact_sha256=artifact.sha256,
             source_sha256=self.source_sha256,
             plan=plan,
+            delegate=delegate,
+            own_checks=own_checks,
             facts=self.model.facts,
             vocabulary=self.vocabulary,
             reference=self.evaluated_reference,
             text=evaluation_text(),
             context=self.window,
             threads=self.threads,
-            runtime_build=self.runtime_build,
+            runtime_build=self.runtime_build(plan.runtime),
         )
-        return evaluation.read_quality(self._run(step).folder)
+        return evaluation.read_quality(self.run(step).folder)
 
-    def compression(self, plan: Plan) -> Compression:
-        """How the artifact was made, for the report."""
-        method = f"{plan.scheme}: llama.cpp's mix, quantized while written by the shipped libggml"
-        if not plan.uses_imatrix:
-            return Compression(method, "none", "", "", 0)
-        matrix = self.importance_file
-        tokens = read_importance(matrix.path).tokens
-        if self.given_importance is not None:
-            return Compression(method, f"{self.given_importance.name} ({matrix.sha256[:12]})", "", "", tokens)
-        text = self.calibration_text
-        return Compression(method, "computed here", text.name, text.sha256, tokens)
-
-    def measurements(self, situation: Situation, file: File) -> Measurements | Unmeasured:
+    def measurements(
+        self, situation: Situation, plan: Plan, artifact: Finished, delegate: str
+    ) -> Measurements | Unmeasured:
         """One session on this machine, where this machine is the device."""
         if not situation.on_this_host:
             return Unmeasured(f"this host is not {situation.profile.name}: run `edgeshrink profile` there")
         step = session_step(
             self.request,
-            file.path,
-            file.sha256,
-            situation.context,
+            artifact.path,
+            artifact.sha256,
+            plan.context,
             situation.profile.budget,
             situation.target.power_sources,
+            runtime_name=plan.runtime,
+            delegate=delegate,
         )
-        return measuring.read_measurements(self._run(step, again=self.request.remeasure).folder)
+        return measuring.read_measurements(self.run(step, again=self.request.remeasure).folder)
 
-    def _run(self, step: Step, *, again: bool = False) -> Stored:
+    def log_file(self, name: str) -> Path:
+        """Where libraries that talk much may talk: it stays when the step fails, and the error names it."""
+        return self.store.log_file(f"{self.model.name}-{name}.log")
+
+    def run(self, step: Step, *, again: bool = False) -> Stored:
         stored = self.store.run(step, self.listener, again=again)
         if stored not in self.used:
             self.used.append(stored)

@@ -9,15 +9,31 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import edgeshrink
-from edgeshrink.core.report import Report
+from edgeshrink.core.report import Comparison, Report
+from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.output import place, staged
 from edgeshrink.report.card import model_card
+from edgeshrink.report.comparison_html import comparison_to_html
 from edgeshrink.report.html import report_to_html
-from edgeshrink.report.json import report_to_json
-from edgeshrink.report.manifest import write_manifest
+from edgeshrink.report.json import comparison_to_json, report_to_json
+from edgeshrink.report.manifest import write_comparison_manifest, write_manifest
 from edgeshrink.store.notes import Notes
 
-_PACKAGES = ("llama-cpp-python", "gguf", "numpy", "tokenizers", "sentencepiece", "safetensors")
+_PACKAGES = (
+    "llama-cpp-python",
+    "gguf",
+    "numpy",
+    "tokenizers",
+    "sentencepiece",
+    "safetensors",
+    "torch",
+    "torchao",
+    "transformers",
+    "executorch",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-genai",
+)
 
 
 def versions() -> Mapping[str, str]:
@@ -31,13 +47,18 @@ def versions() -> Mapping[str, str]:
     return found
 
 
-def write_build_folder(report: Report, artifact: Path, folder: Path, notes: Notes) -> Report:
+def write_build_folder(report: Report, artifact: Finished, folder: Path, notes: Notes) -> Report:
     """All that a build leaves behind, in `folder`; the report that knows where it stands."""
+    name = report.artifact.file
     with staged(folder) as staging:
-        place(artifact, staging / report.artifact.file, folder, report.artifact.sha256, notes)
+        known = {}
+        for inside, file, sha256 in artifact.files:
+            placed = f"{name}/{inside}" if report.artifact.files else name
+            place(file, placed, staging, folder, sha256, notes)
+            known[placed] = sha256
         _write_reports(report, staging)
         (staging / "MODEL_CARD.md").write_text(model_card(report), encoding="utf-8")
-        write_manifest(staging, report, versions(), known_sha256={report.artifact.file: report.artifact.sha256})
+        write_manifest(staging, report, versions(), known_sha256=known)
     return replace(report, folder=folder)
 
 
@@ -47,6 +68,15 @@ def write_report_folder(report: Report, folder: Path) -> Report:
         _write_reports(report, staging)
         write_manifest(staging, report, versions())
     return replace(report, folder=folder)
+
+
+def write_comparison_folder(comparison: Comparison, folder: Path) -> Comparison:
+    """What stands above the folders of the single formats."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "comparison.json").write_text(comparison_to_json(comparison), encoding="utf-8")
+    (folder / "report.html").write_text(comparison_to_html(comparison), encoding="utf-8")
+    write_comparison_manifest(folder, comparison, versions())
+    return replace(comparison, folder=folder)
 
 
 def _write_reports(report: Report, staging: Path) -> None:

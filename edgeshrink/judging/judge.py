@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgeshrink.core.backends import backend_is
 from edgeshrink.core.budget import Budget
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.plan import Predictions
-from edgeshrink.core.quality import Quality
+from edgeshrink.core.quality import NetworkQuality, Quality
 from edgeshrink.core.reading import Measured, Prediction, Reading, Unmeasured
 from edgeshrink.core.verdict import Outcome, Verdict, VerdictLine
 
@@ -17,14 +18,21 @@ def judge(
     *,
     artifact_bytes: int,
     measurements: Measurements | Unmeasured,
-    quality: Quality | Unmeasured,
+    quality: Quality | NetworkQuality | Unmeasured,
     predictions: Predictions | None,
+    delegate: str | None = None,
+    network: bool = False,
 ) -> Verdict:
-    """Judge one artifact. `measurements` Unmeasured: the figures of another device are not this host's to give."""
+    """Judge one artifact. `measurements` Unmeasured: the figures of another device are not this host's to give.
+
+    `delegate`: the backend that was asked for; None where nobody asked for one. `network`: it generates no text.
+    """
+    network = network or isinstance(quality, NetworkQuality)
     lines = (
         check_line(quality),
-        *distance_lines(budget, quality),
-        *device_lines(budget, artifact_bytes, measurements, predictions),
+        *(() if delegate is None else (backend_line(delegate, measurements),)),
+        *(output_lines(budget, quality) if network else distance_lines(budget, quality)),
+        *device_lines(budget, artifact_bytes, measurements, predictions, network=network),
     )
     return Verdict(overall(tuple(line.outcome for line in lines)), lines)
 
@@ -36,7 +44,7 @@ def overall(outcomes: tuple[Outcome, ...]) -> Outcome:
     return "PASS" if outcomes and "UNKNOWN" not in outcomes else "UNKNOWN"
 
 
-def check_line(quality: Quality | Unmeasured) -> VerdictLine:
+def check_line(quality: Quality | NetworkQuality | Unmeasured) -> VerdictLine:
     """The finished file must be its source: one failed check fails the build, whatever the budget says."""
     if isinstance(quality, Unmeasured):
         return _line("same as the source", "failed checks", 0, quality, None)
@@ -47,7 +55,45 @@ def check_line(quality: Quality | Unmeasured) -> VerdictLine:
     return _line("same as the source", "failed checks", 0, Measured(float(len(failed)), how=how), None)
 
 
-def distance_lines(budget: Budget, quality: Quality | Unmeasured) -> tuple[VerdictLine, ...]:
+def backend_line(delegate: str, measurements: Measurements | Unmeasured) -> VerdictLine:
+    """What really computed must be what was asked for: a silent fallback to the CPU fails."""
+    if isinstance(measurements, Unmeasured):
+        return _line("backend", "as asked for", 1, measurements, None, at_least=True)
+    ran = measurements.runtime.backend
+    same = backend_is(delegate, ran)
+    how = f"{delegate} was asked for, {ran} ran"
+    return _line("backend", "as asked for", 1, Measured(float(same), how=how), None, at_least=True)
+
+
+def output_lines(budget: Budget, quality: Quality | NetworkQuality | Unmeasured) -> tuple[VerdictLine, ...]:
+    """The quality floor of a network: what keeping more layers in float can mend."""
+    floor = budget.quality
+    lines = []
+    if floor.output_cosine_min is not None:
+        cosine = quality.cosine_mean if isinstance(quality, NetworkQuality) else _unknown(quality)
+        lines.append(_line("output cosine", "cosine", floor.output_cosine_min, cosine, None, at_least=True))
+    scored = isinstance(quality, NetworkQuality) and not isinstance(quality.reference_score, Unmeasured)
+    if floor.score_drop_max is not None and scored:
+        lines.append(_line("score drop", "score", floor.score_drop_max, _score_drop(quality), None))
+    return tuple(lines)
+
+
+def _unknown(quality: Quality | Unmeasured) -> Unmeasured:
+    return quality if isinstance(quality, Unmeasured) else Unmeasured("this is a language model")
+
+
+def _score_drop(quality: Quality | NetworkQuality | Unmeasured) -> Reading:
+    assert isinstance(quality, NetworkQuality)
+    score, reference = quality.score, quality.reference_score
+    for reading in (score, reference):
+        if isinstance(reading, Unmeasured):
+            return reading
+    assert isinstance(score, Measured) and isinstance(reference, Measured)
+    how = f"{score.value:.4f} against {reference.value:.4f} of the float network, {score.n} samples"
+    return Measured(round(reference.value - score.value, 9), n=score.n, how=how)
+
+
+def distance_lines(budget: Budget, quality: Quality | NetworkQuality | Unmeasured) -> tuple[VerdictLine, ...]:
     """The quality floor: what more bits per weight can mend."""
     floor = budget.quality
 
@@ -66,9 +112,17 @@ def distance_lines(budget: Budget, quality: Quality | Unmeasured) -> tuple[Verdi
 
 
 def device_lines(
-    budget: Budget, artifact_bytes: int, measurements: Measurements | Unmeasured, predictions: Predictions | None
+    budget: Budget,
+    artifact_bytes: int,
+    measurements: Measurements | Unmeasured,
+    predictions: Predictions | None,
+    *,
+    network: bool = False,
 ) -> Iterator[VerdictLine]:
-    """Size, memory, speed and energy: size is the file's own, the rest is the device's to give."""
+    """Size, memory, speed and energy: size is the file's own, the rest is the device's to give.
+
+    The speed of a `network` is one run's time, that of a language model its tokens'.
+    """
 
     def predicted(name: str) -> Prediction | None:
         return None if predictions is None else getattr(predictions, name)
@@ -84,6 +138,10 @@ def device_lines(
         yield _line("artifact size", "bytes", limit, size, predicted("artifact_bytes"))
     if (limit := budget.peak_rss_bytes_max) is not None:
         yield _line("peak RAM", "bytes", limit, reading("peak_rss_bytes"), predicted("peak_rss_bytes"))
+    if network:
+        if (slowest := budget.inference_p95_ms_max) is not None:
+            yield _line("inference p95", "ms", slowest, _inference(measurements), None)
+        return
     if (ttft := budget.ttft_p95_ms_max) is not None:
         name = f"TTFT p95 at {budget.ttft_prompt_tokens} tokens"
         yield _line(name, "ms", ttft, _ttft(budget.ttft_prompt_tokens, measurements), predicted("ttft_p95_ms"))
@@ -102,6 +160,18 @@ def _ttft(prompt_tokens: int, measurements: Measurements | Unmeasured) -> Readin
         if point.prompt_tokens == prompt_tokens:
             return point.ttft_p95_ms
     return Unmeasured(f"no session prefilled {prompt_tokens} tokens (context {measurements.runtime.context})")
+
+
+def _inference(measurements: Measurements | Unmeasured) -> Reading:
+    if isinstance(measurements, Unmeasured):
+        return measurements
+    if not measurements.inference:
+        return Unmeasured("no session ran it")
+    readings = [point.p95_ms for point in measurements.inference]
+    unknown = next((reading for reading in readings if isinstance(reading, Unmeasured)), None)
+    if unknown is not None:
+        return unknown
+    return max((reading for reading in readings if isinstance(reading, Measured)), key=lambda reading: reading.value)
 
 
 def _line(

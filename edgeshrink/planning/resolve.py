@@ -8,24 +8,23 @@ from edgeshrink.core.budget import Budget
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.gguf_metadata import KeyValue
 from edgeshrink.core.model import ModelFacts
-from edgeshrink.core.plan import Candidate, Plan, Predictions, StepPlan, TensorPlan
+from edgeshrink.core.plan import Candidate, Plan, Predictions, TensorPlan
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.reading import Estimate
 from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target, TargetFormat
-from edgeshrink.errors import PlanError
-from edgeshrink.planning.estimate import predict
-from edgeshrink.planning.gguf_size import gguf_file_bytes
-from edgeshrink.planning.presets import preset_types
-from edgeshrink.planning.schemes import scheme
-
-# Below this many bits per weight the importance matrix is on by default.
-IMATRIX_BELOW_BITS = 5.0
+from edgeshrink.planning.formats import FormatPlanner, format_planner, scheme_of
+from edgeshrink.planning.requested import delegate_of, format_name, requested_scheme
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a plan depends on. `layout` is the model's tensors before any quantization, `header` its metadata."""
+    """All that a plan depends on.
+
+    `layout` is the model's tensors before any quantization, under GGUF's names and with the source's beside them;
+    `header` its metadata as GGUF; `tokenizer_bytes` the size of the tokenizer's files, which stand beside a .pte or
+    an .onnx.
+    """
 
     request: Request
     facts: ModelFacts
@@ -33,12 +32,25 @@ class Situation:
     profile: DeviceProfile
     layout: tuple[TensorPlan, ...]
     header: tuple[KeyValue, ...]
+    tokenizer_bytes: int
     calibration: MachineCalibration | None
     on_this_host: bool
 
     @property
+    def format_name(self) -> str:
+        return format_name(self.request, self.target)
+
+    @property
     def format(self) -> TargetFormat:
-        return format_of(self.request, self.target)
+        return self.target.formats[self.format_name]
+
+    @property
+    def planner(self) -> FormatPlanner:
+        return format_planner(self.format_name)
+
+    @property
+    def delegate(self) -> str:
+        return delegate_of(self.request, self.target, self.format_name)
 
     @property
     def context(self) -> int:
@@ -47,57 +59,38 @@ class Situation:
         return min(asked, self.facts.context_length)
 
 
-def format_of(request: Request, target: Target) -> TargetFormat:
-    """How the target builds the format that was asked for; PlanError lists those that it takes."""
-    found = target.formats.get(request.format)
-    if found is None:
-        raise PlanError(
-            f"the target {target.id} takes no {request.format!r}", hint=f"it takes: {', '.join(target.formats)}"
-        )
-    return found
-
-
-def uses_imatrix(request: Request, scheme_name: str) -> bool:
-    """Whether this scheme is quantized with an importance matrix."""
-    if request.imatrix == "default":
-        return scheme(scheme_name).bits_per_weight < IMATRIX_BELOW_BITS
-    return request.imatrix != "none" and scheme(scheme_name).bits_per_weight < 16
-
-
 def ladder_schemes(situation: Situation) -> tuple[str, ...]:
     """The schemes to consider: the one asked for, else the target's ladder."""
-    if situation.request.scheme is not None:
-        return (scheme(situation.request.scheme).name,)
-    return tuple(scheme(name).name for name in situation.format.schemes)
+    asked = requested_scheme(situation.request, situation.target)
+    if asked is not None:
+        return (asked,)
+    return tuple(scheme_of(name, situation.format_name) for name in situation.format.schemes)
 
 
-def typed_tensors(situation: Situation, scheme_name: str) -> tuple[TensorPlan, ...]:
-    return preset_types(
-        scheme_name,
-        situation.layout,
-        situation.facts,
-        has_imatrix=uses_imatrix(situation.request, scheme_name),
-        overrides=situation.request.tensor_types,
-    )
+def preferred_scheme(situation: Situation) -> str:
+    """Where the ladder starts."""
+    asked = requested_scheme(situation.request, situation.target)
+    return asked or scheme_of(situation.format.preferred_scheme, situation.format_name)
 
 
-def candidate(situation: Situation, scheme_name: str) -> Candidate:
+def candidate(situation: Situation, scheme: str) -> Candidate:
     """One rung as predicted."""
-    tensors = typed_tensors(situation, scheme_name)
-    predictions = _predictions(situation, scheme_name, tensors)
+    tensors = situation.planner.tensors(situation, scheme)
+    predictions = situation.planner.predictions(situation, scheme, tensors)
     fits, why = predicted_fit(situation.profile.budget, predictions)
     bits = 8 * sum(tensor.nbytes for tensor in tensors) / sum(tensor.elements for tensor in tensors)
-    return Candidate(scheme_name, bits, predictions, fits, why)
+    return Candidate(scheme, bits, predictions, fits, why)
 
 
 def candidates(situation: Situation) -> tuple[Candidate, ...]:
     return tuple(candidate(situation, name) for name in ladder_schemes(situation))
 
 
-def predicted_fit(budget: Budget, predictions: Predictions) -> tuple[bool | None, str]:
+def predicted_fit(budget: Budget, predictions: Predictions, *, network: bool = False) -> tuple[bool | None, str]:
     """False with the first line that is over the budget; else True, and which lines could not be predicted.
 
-    None where not even size and memory are limited and predicted: then nothing is known of the fit.
+    None where not even size and memory are limited and predicted: then nothing is known of the fit. A `network` has
+    no tokens whose speed could be limited.
     """
     limits = (
         ("file", predictions.artifact_bytes, budget.artifact_bytes_max, True),
@@ -106,7 +99,7 @@ def predicted_fit(budget: Budget, predictions: Predictions) -> tuple[bool | None
         ("TTFT", predictions.ttft_p95_ms, budget.ttft_p95_ms_max, True),
     )
     known, unknown = 0, []
-    for name, prediction, limit, at_most in limits:
+    for name, prediction, limit, at_most in limits[:2] if network else limits:
         if limit is None:
             continue
         if not isinstance(prediction, Estimate):
@@ -119,51 +112,26 @@ def predicted_fit(budget: Budget, predictions: Predictions) -> tuple[bool | None
     return (True, f"inside the budget{rest}") if known else (None, f"nothing to go by{rest}")
 
 
-def plan_for(situation: Situation, scheme_name: str) -> Plan:
+def plan_for(situation: Situation, scheme: str) -> Plan:
     """The Plan of one scheme."""
-    tensors = typed_tensors(situation, scheme_name)
-    with_imatrix = uses_imatrix(situation.request, scheme_name)
+    planner = situation.planner
+    tensors = planner.tensors(situation, scheme)
     return Plan(
         target=situation.target.id,
         profile=situation.profile.id,
-        format=situation.request.format,
+        format=situation.format_name,
         runtime=situation.format.runtime,
-        scheme=scheme_name,
+        delegate=situation.delegate,
+        scheme=scheme,
         context=situation.context,
         model_type=situation.facts.model_type,
         tensors=tensors,
-        uses_imatrix=with_imatrix,
-        steps=_steps(scheme_name, with_imatrix),
-        predictions=_predictions(situation, scheme_name, tensors),
+        uses_imatrix=planner.uses_imatrix(situation, scheme),
+        steps=planner.steps(situation, scheme),
+        predictions=planner.predictions(situation, scheme, tensors),
+        settings=planner.settings(situation),
         notes=_notes(situation),
     )
-
-
-def _predictions(situation: Situation, scheme_name: str, tensors: tuple[TensorPlan, ...]) -> Predictions:
-    return predict(
-        situation.facts,
-        tensors,
-        file_bytes=gguf_file_bytes(situation.header, tensors),
-        context=situation.context,
-        profile=situation.profile,
-        calibration=situation.calibration,
-        on_this_host=situation.on_this_host,
-        prompt_tokens=situation.profile.budget.ttft_prompt_tokens,
-        uses_imatrix=uses_imatrix(situation.request, scheme_name),
-    )
-
-
-def _steps(scheme_name: str, with_imatrix: bool) -> tuple[StepPlan, ...]:
-    steps = [
-        StepPlan("pretokenizer", "prove the pre-tokenizer by behaviour"),
-        StepPlan("export", "write the unquantized reference"),
-        StepPlan("reference", "run the reference over the evaluation text"),
-        StepPlan("importance", "weigh the columns on the calibration text"),
-        StepPlan("export", f"write {scheme_name}"),
-        StepPlan("evaluate", "compare the finished file with its source"),
-        StepPlan("measure", "measure it in a fresh process"),
-    ]
-    return tuple(step for step in steps if with_imatrix or step.id != "importance")
 
 
 def _notes(situation: Situation) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from edgeshrink.catalog.texts import Text
 from edgeshrink.core.events import Listener
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
-from edgeshrink.core.quality import Quality
+from edgeshrink.core.quality import Check, Quality
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.core.values import from_json, to_json
@@ -25,12 +25,17 @@ _FILE = "quality.json"
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Result: `quality.json`, a Quality. `reference` is a folder and its digest, or why there is none."""
+    """Result: `quality.json`, a Quality. `reference` is a folder and its digest, or why there is none.
+
+    `delegate` is the backend that is to run it on this machine, `own_checks` what only its format can be asked.
+    """
 
     artifact: Path
     artifact_sha256: str
     source_sha256: str
     plan: Plan
+    delegate: str
+    own_checks: Callable[[Path], tuple[Check, ...]] = field(repr=False)
     facts: ModelFacts
     vocabulary: Vocabulary
     reference: tuple[Path, str] | Unmeasured
@@ -39,7 +44,7 @@ class Evaluate:
     threads: int
     runtime_build: str
     id: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def key_parts(self) -> Mapping[str, Any]:
         reference = self.reference
@@ -50,7 +55,7 @@ class Evaluate:
                 "reference": None if isinstance(reference, Unmeasured) else reference[1],
                 "text": self.text.sha256,
             },
-            "parameters": {"context": self.context},
+            "parameters": {"context": self.context, "delegate": self.delegate},
             "tools": {"runtime": self.runtime_build},
         }
 
@@ -61,6 +66,9 @@ class Evaluate:
         with tempfile.TemporaryDirectory(dir=workdir) as scratch:
             quality = evaluate_artifact(
                 self.artifact,
+                runtime=self.plan.runtime,
+                delegate=self.delegate,
+                own_checks=self.own_checks(self.artifact),
                 tensors=self.plan.tensors,
                 facts=self.facts,
                 vocabulary=self.vocabulary,

@@ -13,7 +13,7 @@ from edgeshrink.core.values import from_json, to_json
 from edgeshrink.errors import StepFailed
 from edgeshrink.measure.session import measure
 
-_FILE = "measurements.json"
+FILE = "measurements.json"
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Measure:
 
     artifact: Path
     artifact_sha256: str
+    runtime: str
+    delegate: str
     context: int
     threads: int | None
     gpu_layers: int
@@ -30,12 +32,13 @@ class Measure:
     runtime_build: str
     host_id: str
     id: ClassVar[str] = "measure"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def key_parts(self) -> Mapping[str, Any]:
         return {
             "inputs": {"artifact": self.artifact_sha256},
             "parameters": {
+                "delegate": self.delegate,
                 "context": self.context,
                 "threads": self.threads,
                 "gpu_layers": self.gpu_layers,
@@ -50,6 +53,9 @@ class Measure:
     def call(self, workdir: Path, listener: Listener) -> None:
         measurements = measure(
             self.artifact,
+            sha256=self.artifact_sha256,
+            runtime=self.runtime,
+            delegate=self.delegate,
             context=self.context,
             threads=self.threads,
             gpu_layers=self.gpu_layers,
@@ -57,7 +63,7 @@ class Measure:
             power_sources=self.power_sources,
             listener=listener,
         )
-        (workdir / _FILE).write_text(to_json(measurements), encoding="utf-8")
+        (workdir / FILE).write_text(to_json(measurements), encoding="utf-8")
 
     def ensures(self, workdir: Path) -> None:
         if read_measurements(workdir).repetitions < 1:
@@ -65,4 +71,4 @@ class Measure:
 
 
 def read_measurements(folder: Path) -> Measurements:
-    return from_json(Measurements, folder / _FILE)
+    return from_json(Measurements, folder / FILE)

@@ -18,13 +18,16 @@ from edgeshrink.store.notes import Notes
 def write_ours(folder: Path, *names: str) -> None:
     """A folder as a build leaves it: files and a manifest that lists them."""
     folder.mkdir(exist_ok=True)
-    files = []
     for name in names:
         (folder / name).write_text(name, encoding="utf-8")
-        files.append(ManifestFile(name, file_sha256(folder / name), len(name)))
+    manifest(folder, *names)
+
+
+def manifest(folder: Path, *names: str) -> None:
+    files = tuple(ManifestFile(name, file_sha256(folder / name), (folder / name).stat().st_size) for name in names)
     plan = ManifestPlan("laptop-cpu", "this-machine", "gguf", "Q8_0", 512, "none", {})
-    manifest = Manifest(MANIFEST_SCHEMA, "2026-01-01", None, plan, {}, "0" * 64, tuple(files))
-    (folder / "manifest.json").write_text(to_json(manifest), encoding="utf-8")
+    written = Manifest(MANIFEST_SCHEMA, "2026-01-01", None, plan, {}, "0" * 64, files)
+    (folder / "manifest.json").write_text(to_json(written), encoding="utf-8")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -55,6 +58,22 @@ def test_the_new_content_replaces_the_old_and_spares_what_others_put_there(tmp_p
     assert contents(out) == {"new.gguf": "new.gguf", "report.json": "report.json", "notes.txt": "mine"}
 
 
+def test_a_folder_of_files_is_replaced_file_by_file_and_an_empty_one_is_removed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "m-onnx").mkdir(parents=True)
+    write_ours(out, "m-onnx/model.onnx", "m-onnx/old.data")
+    (tmp_path / "new").write_text("new", encoding="utf-8")
+    notes = Notes(tmp_path / "notes")
+    for folder in ("m-onnx", "m-int4-onnx"):
+        with staged(out) as staging:
+            place(tmp_path / "new", f"{folder}/model.onnx", staging, out, file_sha256(tmp_path / "new"), notes)
+            manifest(staging, f"{folder}/model.onnx")
+        found = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
+        assert sorted(found) == sorted([f"{folder}/model.onnx", "manifest.json"])
+        assert (out / folder / "model.onnx").read_text(encoding="utf-8") == "new"
+    assert not (out / "m-onnx").exists()
+
+
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_ours(out, "old.gguf")
@@ -77,19 +96,19 @@ def test_the_same_artifact_is_not_copied_again_and_a_changed_one_is(tmp_path: Pa
     staging.mkdir()
     source.write_text("weights", encoding="utf-8")
     (out / "m.gguf").write_text("weights", encoding="utf-8")
-    place(source, staging / "m.gguf", out, file_sha256(source), Notes(tmp_path / "notes"))
+    place(source, "m.gguf", staging, out, file_sha256(source), Notes(tmp_path / "notes"))
     assert (staging / "m.gguf").samefile(out / "m.gguf")
     (staging / "m.gguf").unlink()
     (out / "m.gguf").write_text("WEIGHTS", encoding="utf-8")
-    place(source, staging / "m.gguf", out, file_sha256(source), Notes(tmp_path / "notes"))
+    place(source, "m.gguf", staging, out, file_sha256(source), Notes(tmp_path / "notes"))
     assert (staging / "m.gguf").read_text(encoding="utf-8") == "weights"
 
 
 def test_a_manifest_that_names_a_file_elsewhere_makes_no_folder_ours(tmp_path: Path) -> None:
     write_ours(tmp_path / "out", "a.txt")
-    manifest = tmp_path / "out" / "manifest.json"
+    file = tmp_path / "out" / "manifest.json"
     for name in ("../precious.txt", "/etc/passwd", "..\\\\precious.txt"):
-        manifest.write_text(manifest.read_text(encoding="utf-8").replace("a.txt", name), encoding="utf-8")
+        file.write_text(file.read_text(encoding="utf-8").replace("a.txt", name), encoding="utf-8")
         with pytest.raises(UsageError, match="did not write it"):
             check_output(tmp_path / "out")
 

@@ -15,8 +15,9 @@ from edgeshrink.core.plan import Predictions
 from edgeshrink.core.reading import Estimate, Unmeasured
 from edgeshrink.core.request import Request
 from edgeshrink.errors import PlanError
+from edgeshrink.planning.gguf import wants_imatrix
 from edgeshrink.planning.layout import layout
-from edgeshrink.planning.resolve import Situation, candidates, plan_for, predicted_fit, uses_imatrix
+from edgeshrink.planning.resolve import Situation, candidates, plan_for, predicted_fit, preferred_scheme
 
 
 def situation(stories: Path, request: Request) -> Situation:
@@ -28,6 +29,7 @@ def situation(stories: Path, request: Request) -> Situation:
         profile=load_profile("jetson-orin-nano-8gb"),
         layout=layout(facts),
         header=(KeyValue("general.architecture", "string", "llama"),),
+        tokenizer_bytes=1000,
         calibration=None,
         on_this_host=False,
     )
@@ -49,9 +51,18 @@ def test_the_context_is_never_longer_than_the_model_was_trained_on(stories: Path
 
 
 def test_a_format_that_the_target_does_not_take_is_refused_with_those_it_does(stories: Path) -> None:
-    with pytest.raises(PlanError, match="onnx") as caught:
-        candidates(situation(stories, Request(format="onnx")))
+    with pytest.raises(PlanError, match="tflite") as caught:
+        candidates(situation(stories, Request(format="tflite")))
     assert "gguf" in caught.value.hint
+
+
+def test_every_format_of_a_target_plans_its_own_ladder(stories: Path) -> None:
+    for name, entry in load_target("jetson").formats.items():
+        found = situation(stories, Request(format=name))
+        assert tuple(candidate.scheme for candidate in candidates(found)) == entry.schemes
+        assert preferred_scheme(found) == entry.preferred_scheme
+        plan = plan_for(found, entry.preferred_scheme)
+        assert (plan.format, plan.runtime, plan.delegate) == (name, entry.runtime, entry.delegates[0])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +77,7 @@ def test_a_format_that_the_target_does_not_take_is_refused_with_those_it_does(st
     ],
 )
 def test_the_importance_matrix_is_on_below_five_bits_or_when_asked_for(imatrix: str, scheme: str, used: bool) -> None:
-    assert uses_imatrix(Request(imatrix=imatrix), scheme) is used
+    assert wants_imatrix(Request(imatrix=imatrix), scheme) is used
 
 
 def test_steps_name_the_importance_matrix_only_where_it_is_used(stories: Path) -> None:

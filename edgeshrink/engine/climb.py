@@ -1,0 +1,108 @@
+"""Walk the ladder of schemes: make a rung, compare it, measure it, judge it, and move on or stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgeshrink.core.delegation import Delegation
+from edgeshrink.core.measurement import Measurements
+from edgeshrink.core.plan import Plan
+from edgeshrink.core.quality import Quality
+from edgeshrink.core.reading import Unmeasured
+from edgeshrink.core.report import Rung
+from edgeshrink.core.verdict import Verdict, VerdictLine
+from edgeshrink.engine.artifacts import Finished
+from edgeshrink.engine.exporters.interface import Exporter
+from edgeshrink.engine.workshop import Workshop
+from edgeshrink.judging.judge import device_lines, distance_lines, judge, overall
+from edgeshrink.planning.ladder import Move, Tried, following
+from edgeshrink.planning.resolve import Situation, candidates, plan_for
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One rung: the artifact, what it is worth, and what it measures (or why that was not asked)."""
+
+    plan: Plan
+    artifact: Finished
+    delegation: Delegation | None
+    quality: Quality | Unmeasured
+    measurements: Measurements | Unmeasured
+    verdict: Verdict
+
+
+def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: Move) -> tuple[Built, tuple[Rung, ...]]:
+    """Until nothing more is to be won; the last rung is the result."""
+    ladder = candidates(situation)
+    budget = situation.profile.budget
+    tried: list[Tried] = []
+    rungs: list[Rung] = []
+    move = start
+    while move.scheme is not None:
+        plan = plan_for(situation, move.scheme)
+        artifact = exporter.artifact(plan)
+        delegation = exporter.delegation(plan, artifact)
+        quality = _quality(workshop, exporter, situation, plan, artifact)
+        good = holds(distance_lines(budget, quality))
+        # A session costs more than a comparison: a rung that is left for its quality is not measured.
+        ahead = following(ladder, [*tried, Tried(plan.scheme, good, None)])
+        measured: Measurements | Unmeasured = Unmeasured(ahead.why)
+        if isinstance(quality, Unmeasured):
+            measured = quality
+        elif ahead.scheme is None:
+            measured = workshop.measurements(situation, plan, artifact, delegate_here(situation, plan))
+        lines = device_lines(budget, artifact.nbytes, measured, plan.predictions)
+        tried.append(Tried(plan.scheme, good, holds(lines)))
+        move = following(ladder, tried)
+        if isinstance(quality, Quality) and quality.failed_checks:
+            move = Move(None, plan.scheme, "a check failed, which no other scheme would mend")
+        verdict = judge(
+            budget,
+            artifact_bytes=artifact.nbytes,
+            measurements=measured,
+            quality=quality,
+            predictions=plan.predictions,
+            delegate=asked_delegate(situation, plan),
+        )
+        built = Built(plan, artifact, delegation, quality, measured, verdict)
+        rungs.append(_rung(built, move))
+    return built, tuple(rungs)
+
+
+def holds(lines: Iterable[VerdictLine]) -> bool | None:
+    return {"PASS": True, "FAIL": False, "UNKNOWN": None}[overall(tuple(line.outcome for line in lines))]
+
+
+def delegate_here(situation: Situation, plan: Plan) -> str:
+    """The backend that runs the artifact on this machine: the plan's where it is the device, or where one insists."""
+    if situation.on_this_host or situation.request.delegate is not None:
+        return plan.delegate
+    return "xnnpack" if plan.format == "executorch" else "cpu"
+
+
+def asked_delegate(situation: Situation, plan: Plan) -> str:
+    """The backend that a verdict looks for."""
+    return "gpu" if situation.request.gpu_layers and plan.delegate == "cpu" else plan.delegate
+
+
+def _quality(
+    workshop: Workshop, exporter: Exporter, situation: Situation, plan: Plan, artifact: Finished
+) -> Quality | Unmeasured:
+    if not exporter.runs_here(plan):
+        return Unmeasured(f"lowered ahead of time for {plan.delegate} and inspected; this machine cannot run it")
+    here = delegate_here(situation, plan)
+    return workshop.quality(plan, artifact, here, lambda path: exporter.own_checks(plan, path))
+
+
+def _rung(built: Built, move: Move) -> Rung:
+    quality = built.quality
+    return Rung(
+        scheme=built.plan.scheme,
+        artifact_bytes=built.artifact.nbytes,
+        mean_kl=quality if isinstance(quality, Unmeasured) else quality.mean_kl,
+        same_top_share=quality if isinstance(quality, Unmeasured) else quality.same_top_share,
+        perplexity_ratio=quality if isinstance(quality, Unmeasured) else quality.perplexity_ratio,
+        outcome=built.verdict.outcome,
+        move=f"{'stop' if move.scheme is None else f'on to {move.scheme}'}: {move.why}",
+    )

@@ -1,0 +1,82 @@
+"""`build --format all`: every format that the target lists, each a build of its own, and which one fits best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import edgeshrink
+from edgeshrink.catalog.networks import network_source
+from edgeshrink.core.events import Listener, silent
+from edgeshrink.core.network import NetworkSource
+from edgeshrink.core.report import COMPARISON_SCHEMA, Comparison, FormatOutcome
+from edgeshrink.core.request import Request
+from edgeshrink.core.target import Target
+from edgeshrink.engine.build import Confirm, build
+from edgeshrink.engine.networks.situation import network_formats
+from edgeshrink.engine.output import check_output
+from edgeshrink.engine.situation import check_request, find_device
+from edgeshrink.engine.writing import write_comparison_folder
+from edgeshrink.errors import Error, UsageError
+from edgeshrink.judging.choose import best_of
+
+
+def build_all(
+    request: Request, *, listener: Listener = silent, confirm: Confirm = lambda _question: True
+) -> Comparison:
+    """Build each format into a folder of its own name in `request.out`; one that fails does not lose the others.
+
+    The Error of the first is raised where no format could be built.
+    """
+    network = None if request.model is None else network_source(request.model, offline=request.offline)
+    if network is None:
+        check_request(request)
+    target, profile, _ = find_device(request, None)
+    model = Path(request.model).name if request.model else "edgeshrink-demo"
+    out = request.out or Path("edgeshrink-out") / f"{_safe(model)}-{target.id}-all"
+    check_output(out)
+    outcomes: list[FormatOutcome] = []
+    errors: list[Error] = []
+    for name in _formats(target, network):
+        try:
+            report = build(replace(request, format=name, out=out / name), listener=listener, confirm=confirm)
+            outcomes.append(FormatOutcome(name, report, ""))
+        except Error as error:
+            errors.append(error)
+            said = f"{error.message} ({error.hint})" if error.hint else error.message
+            outcomes.append(FormatOutcome(name, None, said))
+    if errors and all(outcome.report is None for outcome in outcomes):
+        raise errors[0]
+    best, why = best_of({entry.format: entry.report.verdict for entry in outcomes if entry.report is not None})
+    comparison = Comparison(
+        schema=COMPARISON_SCHEMA,
+        version=edgeshrink.__version__,
+        target=target.id,
+        profile=profile.id,
+        profile_name=profile.name,
+        model=model,
+        outcomes=tuple(outcomes),
+        best=best,
+        why=why,
+    )
+    return write_comparison_folder(comparison, out)
+
+
+def exit_code(comparison: Comparison, *, strict: bool = False) -> int:
+    """0 where the best one's lines hold; what another format lacks does not count against it. 2: one had an error."""
+    if any(outcome.report is None for outcome in comparison.outcomes):
+        return 2
+    best = next(entry.report for entry in comparison.outcomes if entry.format == comparison.best)
+    assert best is not None
+    return best.verdict.exit_code(strict=strict)
+
+
+def _formats(target: Target, network: NetworkSource | None) -> tuple[str, ...]:
+    names = tuple(target.formats) if network is None else network_formats(target, network)
+    if not names:
+        raise UsageError(f"the target {target.id} has no format that takes networks", hint="see `edgeshrink targets`")
+    return names
+
+
+def _safe(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name) or "model"

@@ -1,0 +1,57 @@
+"""ExecuTorch: quantized in torch, exported, lowered to a delegate; the tokenizer's files stand beside the .pte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeshrink.core.delegation import Delegation
+from edgeshrink.core.plan import Plan
+from edgeshrink.core.quality import Check
+from edgeshrink.core.report import Compression
+from edgeshrink.engine.artifacts import Finished
+from edgeshrink.engine.exporters.torch_formats import check_source
+from edgeshrink.engine.steps.export_executorch import FOLDER, ExportExecutorch
+from edgeshrink.engine.steps.inspection import Inspect, read_delegation
+from edgeshrink.engine.workshop import Workshop
+
+# Delegates of the Python runtime's own wheel on this kind of machine; the others are lowered ahead of time only.
+_RUNS_HERE = ("xnnpack",)
+
+
+class ExecutorchExporter:
+    """Fits `Exporter`."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+
+    def check_before_work(self) -> None:
+        check_source(self._workshop, "executorch")
+
+    def artifact(self, plan: Plan) -> Finished:
+        workshop = self._workshop
+        step = ExportExecutorch(
+            facts=workshop.model.facts,
+            source_sha256=workshop.source_sha256,
+            vocabulary=workshop.vocabulary,
+            plan=plan,
+            threads=workshop.threads,
+            runtime_build=workshop.runtime_build("executorch"),
+            log=workshop.log_file(f"{plan.format}-{plan.scheme}"),
+        )
+        return Finished.folder(workshop.run(step), FOLDER)
+
+    def own_checks(self, plan: Plan, artifact: Path) -> tuple[Check, ...]:
+        return ()
+
+    def delegation(self, plan: Plan, artifact: Finished) -> Delegation | None:
+        build = self._workshop.runtime_build("executorch")
+        step = Inspect(artifact.path, artifact.sha256, "executorch", plan.delegate, build)
+        return read_delegation(self._workshop.run(step).folder)
+
+    def runs_here(self, plan: Plan) -> bool:
+        return plan.delegate in _RUNS_HERE
+
+    def compression(self, plan: Plan) -> Compression:
+        settings = ", ".join(f"{name} {value}" for name, value in plan.settings)
+        how = "no quantization" if plan.scheme == "fp32" else f"torchao before torch.export, {settings}"
+        return Compression(f"{plan.scheme}: {how}; lowered to {plan.delegate}", "none", "", "", 0)

@@ -1,0 +1,1 @@
+"""The build of a network: samples, float reference, quantized file, sensitive layers, comparison, measuring."""

@@ -1,0 +1,145 @@
+"""The verb `build` for a network: export, quantize, compare with the float network, keep what is sensitive, measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import edgeshrink
+from edgeshrink.core.events import Listener
+from edgeshrink.core.network import NetworkFacts, NetworkSource
+from edgeshrink.core.reading import Unmeasured
+from edgeshrink.core.report import REPORT_SCHEMA, Artifact, Compression, Report, SourceSummary
+from edgeshrink.core.request import Request
+from edgeshrink.devices.cpu import default_threads
+from edgeshrink.devices.local import host_facts
+from edgeshrink.engine.networks.search import Tried, search
+from edgeshrink.engine.networks.situation import NetworkSituation, find_network_situation
+from edgeshrink.engine.networks.workshop import NetworkWorkshop
+from edgeshrink.engine.output import check_output
+from edgeshrink.engine.summary import artifact_name, step_record, version_notes
+from edgeshrink.engine.writing import write_build_folder
+from edgeshrink.errors import UsageError
+from edgeshrink.runtimes.network_facts import network_facts
+from edgeshrink.store import Store
+
+
+def build_network(request: Request, source: NetworkSource, *, listener: Listener) -> Report:
+    """Build the network `source` and write its folder."""
+    _refuse_language_options(request)
+    store = Store()
+    facts = network_facts(source)
+    situation = find_network_situation(request, facts)
+    out = request.out or Path("edgeshrink-out") / _folder_name(request, facts, situation)
+    check_output(out)
+    workshop = NetworkWorkshop(situation, store, listener, request.threads or default_threads())
+    workshop.check_before_work()
+    with store.in_use():
+        tried = search(workshop)
+        report = _tell(workshop, tried)
+        return write_build_folder(report, tried[-1].artifact, out, store.notes)
+
+
+def _refuse_language_options(request: Request) -> None:
+    for flag, given in (
+        ("--tensor-type", bool(request.tensor_types)),
+        ("--imatrix", request.imatrix != "default"),
+        ("--context", request.context is not None),
+        ("--gpu-layers", request.gpu_layers > 0),
+    ):
+        if given:
+            raise UsageError(f"{flag} is for language models, and {request.model} is a network", hint="leave it out")
+
+
+def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
+    """The report. Its time is that of the newest result, so that an identical build writes identical bytes."""
+    situation, last = workshop.situation, tried[-1]
+    facts, target = situation.facts, situation.target
+    steps = tuple(step_record(stored) for stored in workshop.used)
+    measured = last.measurements
+    quality = last.quality
+    notes = [*facts.notes, *workshop.notes, *version_notes(target)]
+    if isinstance(quality, Unmeasured):
+        notes.append(quality.reason)
+    return Report(
+        schema=REPORT_SCHEMA,
+        version=edgeshrink.__version__,
+        created_at=max(step.made_at for step in steps),
+        target=target.id,
+        profile=situation.profile.id,
+        profile_name=situation.profile.name,
+        runs_on_this_host=situation.on_this_host,
+        context=0,
+        source=_source(workshop),
+        artifact=_artifact(situation, last),
+        compression=_compression(workshop, last),
+        candidates=situation.candidates,
+        ladder=tuple(entry.rung for entry in tried),
+        predictions=situation.predictions(last.recipe.scheme),
+        quality=None if isinstance(quality, Unmeasured) else quality,
+        measurements=None if isinstance(measured, Unmeasured) else measured,
+        verdict=last.verdict,
+        host=host_facts(),
+        steps=steps,
+        notes=tuple(notes),
+        traded_away=tuple(_traded_away(workshop, last)),
+    )
+
+
+def _source(workshop: NetworkWorkshop) -> SourceSummary:
+    facts = workshop.situation.facts
+    return SourceSummary(
+        given=facts.source.hub_id or facts.name,
+        kind=facts.source.kind,
+        model_type=facts.family,
+        digest=workshop.source_sha256,
+        hub_id=facts.source.hub_id,
+        revision=facts.source.revision,
+        license=facts.source.license,
+        parameters=facts.parameters,
+        dtype=facts.dtype,
+    )
+
+
+def _artifact(situation: NetworkSituation, last: Tried) -> Artifact:
+    nbytes = last.artifact.nbytes
+    return Artifact(
+        file=artifact_name(situation.facts.name, last.recipe.scheme, last.recipe.format, last.artifact),
+        format=last.recipe.format,
+        scheme=last.recipe.scheme,
+        sha256=last.artifact.sha256,
+        nbytes=nbytes,
+        tensor_bytes=last.delegation.weight_bytes,
+        bits_per_weight=8 * last.delegation.weight_bytes / max(1, situation.facts.parameters),
+        tensors=(),
+        delegation=last.delegation,
+    )
+
+
+def _compression(workshop: NetworkWorkshop, last: Tried) -> Compression:
+    recipe = last.recipe
+    scale = "one scale a channel" if recipe.per_channel else "one scale a tensor"
+    zero = "symmetric" if recipe.symmetric_activations else "asymmetric"
+    method = {
+        "int8": f"int8: static post-training quantization, weights with {scale}, {zero} activations",
+        "int8-dynamic": f"int8-dynamic: weights with {scale}, activations quantized as they come",
+        "int8-weight": f"int8-weight: weights alone, {scale}",
+    }.get(recipe.scheme, f"{recipe.scheme}: no integer quantization")
+    if recipe.keep:
+        method += f"; {len(recipe.keep)} sensitive layers kept in float: {', '.join(recipe.keep)}"
+    if recipe.scheme != "int8":
+        return Compression(method, "none", "", "", 0)
+    return Compression(method, "none", workshop.samples_origin, workshop.calibration_sha256, 0)
+
+
+def _traded_away(workshop: NetworkWorkshop, last: Tried) -> list[str]:
+    facts = workshop.situation.facts
+    told = [f"{4 * facts.parameters:,} bytes of float32 weights became a file of {last.artifact.nbytes:,}"]
+    quality = last.quality
+    if not isinstance(quality, Unmeasured) and not isinstance(quality.same_top_share, Unmeasured):
+        told.append(f"{1 - quality.same_top_share.value:.1%} of decisions changed, over {quality.samples} samples")
+    return told
+
+
+def _folder_name(request: Request, facts: NetworkFacts, situation: NetworkSituation) -> str:
+    parts = (facts.name, request.target, situation.format_name, request.scheme, request.delegate)
+    return "-".join(part for part in parts if part).replace("=", "-").replace(",", "-")

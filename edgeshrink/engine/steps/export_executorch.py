@@ -1,0 +1,69 @@
+"""Step: export a language model to a .pte, with its tokenizer's files beside it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgeshrink.core.events import Listener
+from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.plan import Plan
+from edgeshrink.core.tokenizer import Vocabulary
+from edgeshrink.engine.memory_guard import require_memory
+from edgeshrink.engine.steps.plan_key import plan_key
+from edgeshrink.errors import StepFailed
+from edgeshrink.export.executorch.language import write_executorch
+
+FOLDER = "artifact"
+LOG = "export.log"
+
+
+@dataclass(frozen=True)
+class ExportExecutorch:
+    """Result: `artifact/model.pte` and the tokenizer's files; `export.log` has what the libraries said."""
+
+    facts: ModelFacts
+    source_sha256: str
+    vocabulary: Vocabulary = field(repr=False)
+    plan: Plan
+    threads: int
+    runtime_build: str
+    log: Path
+    id: ClassVar[str] = "export"
+    version: ClassVar[int] = 1
+
+    def key_parts(self) -> Mapping[str, Any]:
+        return {
+            "inputs": {"source": self.source_sha256},
+            "parameters": plan_key(self.plan),
+            "tools": {"runtime": self.runtime_build},
+        }
+
+    def requires(self) -> None:
+        plan = self.plan
+        require_memory(
+            f"{plan.scheme} to {plan.format}",
+            plan.predictions.host_ram_bytes,
+            otherwise="build --format gguf, which reads slice by slice",
+        )
+
+    def call(self, workdir: Path, listener: Listener) -> None:
+        folder = workdir / FOLDER
+        folder.mkdir()
+        write_executorch(
+            folder,
+            self.facts,
+            self.plan,
+            vocabulary=self.vocabulary,
+            threads=self.threads,
+            log=self.log,
+            listener=listener,
+        )
+        shutil.copyfile(self.log, workdir / LOG)
+
+    def ensures(self, workdir: Path) -> None:
+        if not (workdir / FOLDER / "model.pte").is_file():
+            raise StepFailed("the export wrote no model.pte")

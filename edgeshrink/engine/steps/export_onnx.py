@@ -1,0 +1,61 @@
+"""Step: export a language model to a folder that onnxruntime-genai opens."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgeshrink.core.events import Listener
+from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.plan import Plan
+from edgeshrink.core.tokenizer import Vocabulary
+from edgeshrink.engine.memory_guard import require_memory
+from edgeshrink.engine.steps.plan_key import plan_key
+from edgeshrink.errors import StepFailed
+from edgeshrink.export.onnx.language import write_onnx
+
+FOLDER = "artifact"
+LOG = "export.log"
+
+
+@dataclass(frozen=True)
+class ExportOnnx:
+    """Result: `artifact/` with model.onnx, its data and genai_config.json; `export.log` has what the libraries said."""
+
+    facts: ModelFacts
+    source_sha256: str
+    vocabulary: Vocabulary = field(repr=False)
+    plan: Plan
+    runtime_build: str
+    log: Path
+    id: ClassVar[str] = "export"
+    version: ClassVar[int] = 1
+
+    def key_parts(self) -> Mapping[str, Any]:
+        return {
+            "inputs": {"source": self.source_sha256},
+            "parameters": plan_key(self.plan),
+            "tools": {"runtime": self.runtime_build},
+        }
+
+    def requires(self) -> None:
+        plan = self.plan
+        require_memory(
+            f"{plan.scheme} to {plan.format}",
+            plan.predictions.host_ram_bytes,
+            otherwise="build --format gguf, which reads slice by slice",
+        )
+
+    def call(self, workdir: Path, listener: Listener) -> None:
+        folder = workdir / FOLDER
+        folder.mkdir()
+        write_onnx(folder, self.facts, self.plan, vocabulary=self.vocabulary, log=self.log, listener=listener)
+        shutil.copyfile(self.log, workdir / LOG)
+
+    def ensures(self, workdir: Path) -> None:
+        for name in ("model.onnx", "genai_config.json"):
+            if not (workdir / FOLDER / name).is_file():
+                raise StepFailed(f"the export wrote no {name}")

@@ -1,0 +1,52 @@
+"""The best of several formats is the one whose tightest line leaves the most room."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgeshrink.core.reading import Estimate, Measured, Unmeasured
+from edgeshrink.core.verdict import Outcome, Verdict, VerdictLine
+from edgeshrink.judging.choose import best_of
+
+
+def line(
+    name: str, value: float | None, limit: float, comparison: Literal["<=", ">="] = "<=", predicted: float | None = None
+) -> VerdictLine:
+    reading = Unmeasured("elsewhere") if value is None else Measured(value)
+    prediction = None if predicted is None else Estimate(predicted, "")
+    return VerdictLine(name, "", comparison, limit, reading, prediction, "PASS", "")
+
+
+def verdict(outcome: Outcome, *lines: VerdictLine) -> Verdict:
+    return Verdict(outcome, lines)
+
+
+def test_nothing_built_has_no_best() -> None:
+    assert best_of({})[0] is None
+
+
+def test_one_that_fails_stands_behind_one_that_does_not() -> None:
+    best, why = best_of({"a": verdict("FAIL", line("size", 1, 10)), "b": verdict("UNKNOWN", line("size", 9, 10))})
+    assert best == "b"
+    assert "fails no line" in why
+
+
+def test_among_equals_the_tightest_line_decides() -> None:
+    roomy = verdict("PASS", line("size", 5, 10), line("speed", 20, 10, ">="))
+    tight = verdict("PASS", line("size", 1, 10), line("speed", 11, 10, ">="))
+    best, why = best_of({"tight": tight, "roomy": roomy})
+    assert best == "roomy"
+    assert "50%" in why and "tight 91% (speed)" in why
+
+
+def test_an_unmeasured_line_counts_with_its_prediction_and_one_without_for_nobody() -> None:
+    first = verdict("UNKNOWN", line("size", 8, 10), line("RAM", None, 10, predicted=2), line("energy", 1, 1000))
+    second = verdict("UNKNOWN", line("size", 1, 10), line("RAM", None, 10, predicted=9), line("energy", None, 1000))
+    best, why = best_of({"first": first, "second": second})
+    assert best == "first"
+    assert "80%" in why and "second 90% (RAM)" in why
+
+
+def test_without_a_common_figure_the_first_stays() -> None:
+    best, _ = best_of({"x": verdict("UNKNOWN", line("size", 1, 10)), "y": verdict("UNKNOWN", line("RAM", 1, 10))})
+    assert best == "x"
