@@ -1,4 +1,5 @@
-"""Write the JSON Schemas of the files that people read and write: profiles, targets, report.json, manifest.json.
+"""Write the JSON Schemas of the files that people read and write: profiles, targets, report.json,
+comparison.json, manifest.json.
 
     python tools/make_schemas.py           write edgeshrink/schemas/*.schema.json
     python tools/make_schemas.py --check   say which are not up to date; exit 1 if one is not
@@ -19,7 +20,7 @@ from pydantic import TypeAdapter
 from edgeshrink.core.manifest import Manifest
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.target import Target
-from edgeshrink.report.json import report_schema
+from edgeshrink.report.json import comparison_schema, report_schema
 
 FOLDER = Path(__file__).resolve().parent.parent / "edgeshrink" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,6 +32,7 @@ def schemas() -> dict[str, str]:
         "profile": DeviceProfile.model_json_schema(),
         "target": Target.model_json_schema(),
         "report": report_schema(),
+        "comparison": comparison_schema(),
         "manifest": TypeAdapter(Manifest).json_schema(mode="serialization"),
     }
     return {

@@ -50,7 +50,9 @@ def inspect_folder(folder: Path, given: str, *, hub_id: str | None = None, weigh
     rotary = read_rotary(fields)
     tensors = read_tensors(folder) if weights else ()
     return ModelFacts(
-        source=ModelSource("huggingface", folder, given, hub_id, _revision(folder), _license(folder / "README.md")),
+        source=ModelSource(
+            "huggingface", folder, given, hub_id, snapshot_revision(folder), model_license(folder / "README.md")
+        ),
         model_type=row.model_type,
         n_layers=fields.whole("num_hidden_layers"),
         hidden_size=hidden,
@@ -105,13 +107,13 @@ def _tokenizer_files(folder: Path) -> tuple[Path, ...]:
     return tuple(there.values()) if whole else ()
 
 
-def _revision(folder: Path) -> str | None:
+def snapshot_revision(folder: Path) -> str | None:
     """The commit, where the folder is a snapshot in a Hugging Face cache."""
     resolved = folder.resolve()
     return resolved.name if resolved.parent.name == "snapshots" and _COMMIT.fullmatch(resolved.name) else None
 
 
-def _license(card: Path) -> str | None:
+def model_license(card: Path) -> str | None:
     """`license:` of the front matter of a model card."""
     if not card.is_file():
         return None

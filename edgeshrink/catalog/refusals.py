@@ -20,7 +20,7 @@ _MISTRAL_WINDOW = 4096  # transformers' default where config.json has no sliding
 def refuse_unbuildable(file: Path, config: Mapping[str, Any]) -> Architecture:
     """The architecture's row, or UnsupportedModel."""
     row = _architecture(file, config)
-    _refuse_quantized(file, config)
+    refuse_quantized(file, config)
     activation = config.get("hidden_act", "silu")
     if activation != "silu":
         raise UnsupportedModel(
@@ -75,7 +75,8 @@ def _architecture(file: Path, config: Mapping[str, Any]) -> Architecture:
     )
 
 
-def _refuse_quantized(file: Path, config: Mapping[str, Any]) -> None:
+def refuse_quantized(file: Path, config: Mapping[str, Any]) -> None:
+    """UnsupportedModel where the checkpoint is quantized already."""
     found = config.get("quantization_config") or config.get("quantization")
     if not found:
         return

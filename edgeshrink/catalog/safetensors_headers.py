@@ -20,7 +20,7 @@ def read_tensors(folder: Path) -> tuple[SourceTensor, ...]:
     """All tensors of `folder`, file after file; empty where the folder holds no weights at all."""
     tensors: list[SourceTensor] = []
     seen: dict[str, Path] = {}
-    for file in _weight_files(folder):
+    for file in weight_files(folder):
         for tensor in read_header(file):
             if tensor.name in seen:
                 raise DataError(
@@ -59,7 +59,8 @@ def read_header(file: Path) -> tuple[SourceTensor, ...]:
     return tuple(tensors)
 
 
-def _weight_files(folder: Path) -> tuple[Path, ...]:
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The safetensors files of `folder`, by its index where it has one; none where it holds no weights."""
     index = folder / INDEX
     if index.is_file():
         weight_map = read_json(index).get("weight_map")

@@ -55,6 +55,9 @@ class PrefillPoint:
     ttft_samples_ms: tuple[float, ...]
 
 
+NO_METER = Unmeasured("no power source was tried")
+
+
 @dataclass(frozen=True, slots=True)
 class InferencePoint:
     """One run of a network at one set of input shapes ("pixel_values 1x3x32x32"), over all repetitions."""
@@ -64,7 +67,7 @@ class InferencePoint:
     p95_ms: Reading
     p99_ms: Reading
     samples_ms: tuple[float, ...]
-    energy_mj: Reading = Unmeasured("no power source was tried")
+    energy_mj: Reading = NO_METER
     """Energy of one run, millijoule."""
 
 

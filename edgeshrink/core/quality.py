@@ -31,7 +31,8 @@ class LayerError:
 class NetworkQuality:
     """Distances of a network's outputs to the float network's, over `samples` inputs not used for calibration.
 
-    `cosine_mean`, `cosine_min`: over all outputs, flattened; `sqnr_db`: signal to quantization noise;
+    `cosine_mean`, `cosine_min`: over samples, of each one's worst output, flattened; `sqnr_db`: signal to quantization
+    noise of the worst output;
     `same_top_share`: share of samples whose largest output is the same one (classifiers); `score` and
     `reference_score`: by the network's own scorer, higher is better.
     """

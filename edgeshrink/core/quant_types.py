@@ -43,6 +43,24 @@ class QuantType(StorageType):
     ggml_id: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaddedBlocks(StorageType):
+    """Rows filled up to whole blocks; `zero_point_bits` of each block are packed at the end of the row."""
+
+    zero_point_bits: int = 0
+
+    def takes_row(self, row_elements: int) -> bool:
+        return True
+
+    def row_bytes(self, row_elements: int) -> int:
+        blocks = -(-row_elements // self.block_elements)
+        return blocks * self.block_bytes + -(-blocks * self.zero_point_bits // 8)
+
+
+def _onnx(name: str, block: int, bits: int, scale_bytes: int, zero_point_bits: int = 0) -> StorageType:
+    return PaddedBlocks(name, block, block * bits // 8 + scale_bytes, zero_point_bits=zero_point_bits)
+
+
 def _ggml(name: str, ggml_id: int, block_elements: int, block_bytes: int) -> QuantType:
     return QuantType(name, block_elements, block_bytes, ggml_id=ggml_id)
 
@@ -89,7 +107,19 @@ _OTHERS: tuple[StorageType, ...] = (
     StorageType("i8row", 1, 1, row_extra_bytes=4),
 )
 
-STORAGE_TYPES: dict[str, StorageType] = {**QUANT_TYPES, **{entry.name: entry for entry in _OTHERS}}
+_ONNX_BLOCKS = (16, 32, 64, 128, 256)
+# ONNX Runtime's MatMulNBits and GatherBlockQuantized: three tensors of model.onnx.data, which are the codes (uint8,
+# rows padded to whole blocks), a scale a block (float32; float16, "h", where the graph computes in it) and, for "z",
+# a zero point a block, packed like the codes. Without one, codes lie around 8 or 128.
+_ONNX: tuple[StorageType, ...] = tuple(
+    _onnx(f"int{bits}{'z' if zero else ''}{'h' if scale == 2 else ''}/{block}", block, bits, scale, bits if zero else 0)
+    for block in _ONNX_BLOCKS
+    for bits in (4, 8)
+    for zero in (True, False)
+    for scale in (4, 2)
+)
+
+STORAGE_TYPES: dict[str, StorageType] = {**QUANT_TYPES, **{entry.name: entry for entry in (*_OTHERS, *_ONNX)}}
 
 
 def storage_type(name: str) -> StorageType:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeshrink.core.delegation import Delegation
+from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.measurement import HostFacts, Measurements
 from edgeshrink.core.plan import Candidate, Predictions, TensorPlan
 from edgeshrink.core.quality import NetworkQuality, Quality
@@ -117,6 +118,8 @@ class Report:
     steps: tuple[StepRecord, ...]
     notes: tuple[str, ...]
     traded_away: tuple[str, ...]
+    export_times: ExportTimes | None = None
+    """Where the time of the export went, where a child process did it."""
     folder: Path | None = None
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edgeshrink.catalog.gguf_header import read_gguf_header
 from edgeshrink.catalog.json_files import read_json
+from edgeshrink.core.export_times import ExportTimes
+from edgeshrink.engine.steps.export_record import RECORD, read_record
 from edgeshrink.errors import UsageError
 from edgeshrink.report.manifest import MANIFEST_NAME, read_manifest
 from edgeshrink.store import Stored
@@ -20,11 +22,13 @@ class Finished:
     path: Path
     sha256: str
     files: tuple[tuple[str, Path, str], ...]
+    times: ExportTimes | None = None
+    """What the export took, where a child process did it."""
 
     @classmethod
     def file(cls, stored: Stored, name: str) -> Finished:
         path = stored.file(name)
-        return cls(path, stored.digests[name], ((name, path, stored.digests[name]),))
+        return cls(path, stored.digests[name], ((name, path, stored.digests[name]),), _times(stored))
 
     @classmethod
     def folder(cls, stored: Stored, name: str) -> Finished:
@@ -34,11 +38,15 @@ class Finished:
             if file.startswith(f"{name}/")
         }
         files = tuple((file, stored.file(f"{name}/{file}"), digest) for file, digest in sorted(inside.items()))
-        return cls(stored.folder / name, combined_sha256(inside.items()), files)
+        return cls(stored.folder / name, combined_sha256(inside.items()), files, _times(stored))
 
     @property
     def nbytes(self) -> int:
         return sum(file.stat().st_size for _, file, _ in self.files)
+
+
+def _times(stored: Stored) -> ExportTimes | None:
+    return read_record(stored.folder) if RECORD in stored.digests else None
 
 
 @dataclass(frozen=True, slots=True)

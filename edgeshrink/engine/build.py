@@ -96,14 +96,22 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
         verdict=built.verdict,
         host=host_facts(),
         steps=steps,
-        notes=(*plan.notes, *workshop.notes, *_unrun(quality), *version_notes(situation.target)),
+        notes=(
+            *plan.notes,
+            *workshop.notes,
+            *_said(built),
+            *version_notes(situation.target),
+        ),
         traded_away=tuple(traded_away(workshop.model, plan, quality)),
+        export_times=built.artifact.times,
     )
 
 
-def _unrun(quality: object) -> Iterator[str]:
-    if isinstance(quality, Unmeasured):
-        yield quality.reason
+def _said(built: Built) -> Iterator[str]:
+    if built.artifact.times:
+        yield from built.artifact.times.notes
+    if isinstance(built.quality, Unmeasured):
+        yield built.quality.reason
 
 
 def folder_name(request: Request, model: str) -> str:

@@ -76,5 +76,5 @@ def version_notes(target: Target) -> Iterator[str]:
     """Where the tools that built this are not those that the target pins."""
     installed = versions()
     for name, pinned in target.pins.items():
-        if installed.get(name, pinned) != pinned:
+        if installed.get(name, pinned).partition("+")[0] != pinned:  # a local build ("+cpu") of that version
             yield f"built with {name} {installed[name]}; the target {target.id} was tested with {pinned}"

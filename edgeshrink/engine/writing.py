@@ -73,8 +73,13 @@ def write_report_folder(report: Report, folder: Path) -> Report:
 def write_comparison_folder(comparison: Comparison, folder: Path) -> Comparison:
     """What stands above the folders of the single formats."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "comparison.json").write_text(comparison_to_json(comparison), encoding="utf-8")
-    (folder / "report.html").write_text(comparison_to_html(comparison), encoding="utf-8")
+    for name, text in (
+        ("report.html", comparison_to_html(comparison)),
+        ("comparison.json", comparison_to_json(comparison)),
+    ):
+        half = folder / f".{name}.part"
+        half.write_text(text, encoding="utf-8")
+        half.replace(folder / name)
     write_comparison_manifest(folder, comparison, versions())
     return replace(comparison, folder=folder)
 

@@ -1,4 +1,8 @@
-"""The whole examination of a finished GGUF: what must hold, and how far it stands from the unquantized model."""
+"""The whole examination of a finished artifact: what must hold, and how far it stands from the unquantized model.
+
+Nothing here knows a format: the artifact is opened in its runtime, and what only its format can be asked comes in as
+`own_checks`.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,20 @@ from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.quality import Check, Quality
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.tokenizer import Vocabulary
-from edgeshrink.evaluate.checks.logits import check_finite, check_sense, check_source, source_opening
-from edgeshrink.evaluate.checks.tensors import check_tensors, check_weights
+from edgeshrink.evaluate.checks.backend import check_backend
+from edgeshrink.evaluate.checks.logits import check_finite, check_sense, check_source, check_steps, source_opening
 from edgeshrink.evaluate.checks.text import check_text
 from edgeshrink.evaluate.distribution import readings, score
-from edgeshrink.evaluate.reference import Reference, weight_type
+from edgeshrink.evaluate.reference import Reference, matrix_elements, weight_type
+from edgeshrink.evaluate.subject import Subject
 
 
 def evaluate_artifact(
     artifact: Path,
     *,
+    runtime: str,
+    delegate: str,
+    own_checks: tuple[Check, ...],
     tensors: Sequence[TensorPlan],
     facts: ModelFacts,
     vocabulary: Vocabulary,
@@ -33,24 +41,35 @@ def evaluate_artifact(
     threads: int,
     listener: Listener = silent,
 ) -> Quality:
-    """Examine `artifact`, built by the plan `tensors` from `facts`, on `text`; scratch files go to `folder`.
+    """Examine `artifact` (a file or a folder), built by the plan `tensors` from `facts`, on `text`.
 
-    Everything that runs the file does so in child processes with KV cache F32 and flash attention off. A check that
-    does not hold is in the result and raises nothing; RuntimeFailed where the runtime refuses the file altogether.
+    `own_checks` are those that the format brings along, and stand first in the result; `delegate` is the backend asked
+    for on this machine; scratch files go to `folder`. Everything that runs the artifact does so in child processes, in
+    the most precise arithmetic of `runtime`. A check that does not hold is in the result and raises nothing;
+    RuntimeFailed where the runtime refuses the artifact altogether.
     """
-    checks: list[Check] = [check_tensors(artifact, tensors), check_weights(artifact, tensors, facts)]
-    checks += check_text(artifact, facts, vocabulary, text)
+    subject = Subject(artifact, runtime, delegate)
+    checks: list[Check] = [*own_checks, *check_text(subject, facts, vocabulary, text)]
     stored = reference if isinstance(reference, Reference) else None
-    scored = score(artifact, text, folder, reference=stored, context=context, threads=threads, listener=listener)
+    scored = score(
+        subject,
+        text,
+        folder,
+        reference=stored,
+        weights=matrix_elements(tensor.shape for tensor in tensors),
+        context=min(context, facts.context_length),
+        threads=threads,
+        listener=listener,
+    )
     figures = readings(scored, reference if isinstance(reference, Unmeasured) else None)
-    checks.append(check_finite(scored))
+    checks += [check_backend(delegate, scored.backend), check_finite(scored)]
     source = source_opening(facts, scored.windows.ids[0][: len(scored.opening)])
     if stored is not None:
         checks.append(check_source("reference is the source", stored.weights, stored.opening(), source))
     kind = weight_type((tensor.shape, tensor.type) for tensor in tensors)
     if stored is None or kind != "mixed":
         checks.append(check_source("logits are the source's", kind, scored.opening, source))
-    checks.append(check_sense(figures, scored.vocab_size))
+    checks += [check_steps(kind, scored.steps), check_sense(figures, scored.vocab_size)]
     return Quality(
         reference=stored.name if stored is not None else "none",
         text=text.name,

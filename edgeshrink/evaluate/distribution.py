@@ -15,17 +15,24 @@ from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.evaluate.distances import Distances
 from edgeshrink.evaluate.progress import forward
 from edgeshrink.evaluate.reference import OPENING, Reference
-from edgeshrink.evaluate.scoring import DISTANCES
+from edgeshrink.evaluate.scoring import DISTANCES, STEPS
 from edgeshrink.evaluate.statistics import FEWEST_FOR_P99, Blocks, share
+from edgeshrink.evaluate.subject import Subject
 from edgeshrink.evaluate.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a finished file said over the windows; `opening` are its logits at the first window's first positions."""
+    """What a finished file said over the windows; `opening` are its logits at the first window's first positions.
+
+    `steps` (2, positions, vocabulary): logits of some positions, by one prefill each and decoded one by one. `backend`
+    is what computed, in the runtime's words.
+    """
 
     distances: Distances = field(repr=False)
     opening: Floats = field(repr=False)
+    steps: Floats = field(repr=False)
+    backend: str
     windows: Windows = field(repr=False)
     vocab_size: int
 
@@ -45,27 +52,30 @@ class Readings:
 
 
 def score(
-    gguf: Path,
+    subject: Subject,
     text: Text,
     folder: Path,
     *,
     reference: Reference | None,
+    weights: int,
     context: int,
     threads: int,
     listener: Listener = silent,
 ) -> Score:
-    """Run `gguf` in a child process over the reference's windows, or over its own where there is no reference.
+    """Run `subject` in a child process over the reference's windows, or over its own where there is no reference.
 
-    KV cache F32, flash attention off. Leaves `distances.npz` and `opening.npy` in `folder`. RuntimeFailed where the
-    runtime refuses the file or dies.
+    In the most precise arithmetic that its runtime has. `weights`: how many its matrices hold, which decides how many
+    windows of its own are affordable. Leaves `distances.npz`, `opening.npy` and `steps.npy` in `folder`. RuntimeFailed
+    where the runtime refuses the file or dies; DataError where its vocabulary is not the reference's.
     """
     from edgeshrink.runtimes.child import run_job
 
     parameters = {
-        "gguf": str(gguf),
+        "subject": subject.as_json(),
         "reference": None if reference is None else str(reference.folder),
         "text": text.text,
         "folder": str(folder),
+        "weights": weights,
         "context": context,
         "threads": threads,
     }
@@ -75,6 +85,8 @@ def score(
     return Score(
         Distances.load(folder / DISTANCES),
         np.load(folder / OPENING, allow_pickle=False),
+        np.load(folder / STEPS, allow_pickle=False),
+        str(result["backend"]),
         Windows(tuple(tuple(window) for window in windows)),
         vocab_size,
     )

@@ -7,6 +7,7 @@ the first positions of the first window, which the source in numpy is held again
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,24 +72,28 @@ def write_reference(
     threads: int,
     listener: Listener = silent,
 ) -> Reference:
-    """Run the unquantized `gguf` over `text` in a child process and store what it says in `folder`.
+    """Run the unquantized `gguf` in llama.cpp over `text` in a child process and store what it says in `folder`.
 
-    KV cache F32, flash attention off. DataError: the text is shorter than a window of min(context, 512) tokens.
+    KV cache F32, flash attention off. The one reference for files of every format, so that their distances compare.
+    DataError: the text is shorter than a window of min(context, 512) tokens.
     RuntimeFailed: the runtime refused or died. NoSpace: the disk is full.
     """
     from edgeshrink.runtimes.child import run_job
 
-    weights = weight_type((tensor.shape, tensor.dtype) for tensor in read_gguf_header(gguf).tensors)
+    header = read_gguf_header(gguf)
+    longest = header.value(f"{header.value('general.architecture')!s}.context_length")
+    shapes = [(tensor.shape, tensor.dtype) for tensor in header.tensors]
     parameters = {
-        "gguf": str(gguf),
+        "subject": {"path": str(gguf), "runtime": "llama_cpp", "delegate": "cpu"},
         "text": text.text,
         "folder": str(folder),
-        "context": context,
+        "weights": matrix_elements(shape for shape, _ in shapes),
+        "context": min(context, longest) if isinstance(longest, int) else context,
         "threads": threads,
         "index": {
             "format": _FORMAT,
             "name": name,
-            "weights": weights,
+            "weights": weight_type(shapes),
             "text_name": text.name,
             "text_sha256": text.sha256,
         },
@@ -101,6 +106,11 @@ def weight_type(tensors: Iterable[tuple[tuple[int, ...], str]]) -> str:
     """F32, F16 or BF16 where all matrices among (shape, type) are that, else "mixed"."""
     kinds = {kind for shape, kind in tensors if len(shape) > 1}
     return kinds.pop() if len(kinds) == 1 and kinds <= {"F32", "F16", "BF16"} else "mixed"
+
+
+def matrix_elements(shapes: Iterable[tuple[int, ...]]) -> int:
+    """How many weights the matrices hold: two operations each and token."""
+    return sum(math.prod(shape) for shape in shapes if len(shape) > 1)
 
 
 def write_index(folder: Path, index: dict[str, Any], windows: Windows, vocab_size: int) -> None:

@@ -8,10 +8,10 @@ window on are scored, each on the token that follows it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from edgeshrink.errors import DataError
 from edgeshrink.planning.estimate import EVALUATION_FLOP, EVALUATION_TOKENS, LOGITS_FILE_BYTES
+from edgeshrink.runtimes.interface import Session
 
 WINDOW = 512
 LOGITS_BYTES = 64 << 20
@@ -46,7 +46,9 @@ class Windows:
         return self.size * len(self.ids)
 
 
-def cut_windows(session: Any, text: str, *, context: int, weights: int, max_tokens: int = EVALUATION_TOKENS) -> Windows:
+def cut_windows(
+    session: Session, text: str, *, context: int, weights: int, max_tokens: int = EVALUATION_TOKENS
+) -> Windows:
     """Windows over `text` as the vocabulary of `session` cuts it; control tokens that it spells out count as such.
 
     As many as the text gives, `max_tokens` allows, the stored logits fit LOGITS_FILE_BYTES, and a model of `weights`

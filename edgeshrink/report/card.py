@@ -6,9 +6,21 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from edgeshrink.core.quality import LayerError, NetworkQuality
 from edgeshrink.core.reading import Reading
 from edgeshrink.core.report import Report
+from edgeshrink.report.figures import brief_quality_rows, compared_on
 from edgeshrink.report.format import human_bytes, limit_text, line_label, plain, reading_text
+from edgeshrink.report.told import (
+    BASELINE,
+    bits_text,
+    delegation_rows,
+    export_memory_text,
+    export_text,
+    is_network,
+    layers_text,
+    place_text,
+)
 
 
 def model_card(report: Report) -> str:
@@ -33,11 +45,14 @@ def _what(report: Report) -> Iterator[str]:
     artifact, source = report.artifact, report.source
     yield f"# {_text(source.given if source else artifact.file)} at {_text(artifact.scheme)}"
     yield ""
-    yield f"- **File**: {_code(artifact.file)}, {human_bytes(artifact.nbytes)}, sha256 {_code(artifact.sha256)}"
-    yield (
-        f"- **Built for**: {_text(report.profile_name)} ({_code(report.profile)}), target {_code(report.target)}, "
-        f"context {report.context:,} tokens"
-    )
+    what = "Folder" if len(artifact.files) > 1 else "File"
+    yield f"- **{what}**: {_code(artifact.file)}, {human_bytes(artifact.nbytes)}, sha256 {_code(artifact.sha256)}"
+    if len(artifact.files) > 1:
+        yield f"- **Files in it**: {', '.join(map(_code, artifact.files))}"
+    yield f"- **Built for**: {_text(report.profile_name)} ({_code(report.profile)}), {_text(place_text(report))}"
+    if artifact.delegation is not None:
+        for name, text in delegation_rows(artifact.delegation):
+            yield f"- **{name}**: {_text(text)}"
     if source is None:
         yield "- **Source**: not known; an existing file was measured"
         return
@@ -55,12 +70,22 @@ def _how(report: Report) -> Iterator[str]:
         return
     yield "## How it was compressed"
     yield ""
-    yield f"{_text(done.method[:1].upper() + done.method[1:])}. Importance matrix: {_text(done.imatrix)}."
+    network = is_network(report)
+    matrix = "" if network or not done.imatrix else f" Importance matrix: {_text(done.imatrix)}."
+    yield f"{_text(done.method[:1].upper() + done.method[1:])}.{matrix}"
     if done.calibration_text:
+        count = f"{done.calibration_tokens:,} {'samples' if network else 'tokens'}, " if done.calibration_tokens else ""
         yield (
-            f"Calibration text: {_code(done.calibration_text)}, {done.calibration_tokens:,} tokens, "
+            f"Calibration {'data' if network else 'text'}: {_code(done.calibration_text)}, {count}"
             f"sha256 {_code(done.calibration_sha256)}."
         )
+    if report.export_times is not None:
+        memory = export_memory_text(report)
+        peak = f"; peak RSS {memory}" if memory else ""
+        yield ""
+        yield f"The export took {_text(export_text(report.export_times))}{_text(peak)}."
+    if not report.artifact.tensors:
+        return
     counts: dict[str, list[int]] = {}
     for tensor in report.artifact.tensors:
         entry = counts.setdefault(tensor.type, [0, 0])
@@ -70,7 +95,8 @@ def _how(report: Report) -> Iterator[str]:
     yield ""
     yield from _table(("Type", "Tensors", "Size"), rows)
     yield ""
-    yield f"{report.artifact.bits_per_weight:.2f} bits per weight. `report.html` lists every tensor, its type and why."
+    bits = bits_text(report.artifact)
+    yield f"{bits + '. ' if bits else ''}`report.html` lists every tensor, its type and why."
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -89,20 +115,21 @@ def _quality(report: Report) -> Iterator[str]:
         return
     yield "## Quality"
     yield ""
-    yield (
-        f"Against {_text(quality.reference)}, on {quality.tokens:,} tokens of {_code(quality.text)} "
-        f"(sha256 {_code(quality.text_sha256)}), a text used for nothing else."
-    )
+    on = compared_on(quality)
+    data = f"{on.before}{_code(on.data)}{on.after}"
+    yield f"Against {_text(quality.reference)}, on {data}. Its sha256: {_code(on.sha256)}."
     yield ""
-    rows = [
-        ("Mean KL", _reading(quality.mean_kl, "nats")),
-        ("Same top token", _reading(quality.same_top_share, "share")),
-        ("Perplexity", _reading(quality.perplexity, "")),
-        ("Perplexity of the reference", _reading(quality.reference_perplexity, "")),
-        ("Perplexity ratio", _reading(quality.perplexity_ratio, "x")),
-    ]
+    rows = [(row.label, _reading(row.reading, row.unit)) for row in brief_quality_rows(quality)]
     rows += [(f"Check: {_text(check.name)}", f"{check.outcome}: {_text(check.detail)}") for check in quality.checks]
     yield from _table(("Figure", "Value"), rows)
+    if isinstance(quality, NetworkQuality) and quality.layers:
+        yield ""
+        worst = ", ".join(map(_layer, quality.layers[:5]))
+        yield f"{_text(layers_text(quality.layers))}. Most sensitive first: {worst}."
+
+
+def _layer(layer: LayerError) -> str:
+    return f"{_code(layer.name)} (error {layer.error:.2g})"
 
 
 def _speed(report: Report) -> Iterator[str]:
@@ -119,15 +146,27 @@ def _speed(report: Report) -> Iterator[str]:
         f"{seen.repetitions} repetitions."
     )
     yield ""
-    rows = [
-        ("Decode", _reading(seen.decode_tok_s, "tok/s")),
-        ("Inter-token, p50", _reading(seen.inter_token_p50_ms, "ms")),
-        ("Inter-token, p99", _reading(seen.inter_token_p99_ms, "ms")),
-        *((f"TTFT p95 at {point.prompt_tokens:,} tokens", _reading(point.ttft_p95_ms, "ms")) for point in seen.prefill),
+    rows: list[tuple[str, str]] = []
+    for run in seen.inference:
+        rows.append((f"One run, p50, {_text(run.shapes)}", _reading(run.p50_ms, "ms")))
+        rows.append((f"One run, p95, {_text(run.shapes)}", _reading(run.p95_ms, "ms")))
+        rows.append((f"One run, p99, {_text(run.shapes)}", _reading(run.p99_ms, "ms")))
+        rows.append((f"Energy of one run, {_text(run.shapes)}", _reading(run.energy_mj, "mJ")))
+    if not seen.inference:
+        rows += [
+            ("Decode", _reading(seen.decode_tok_s, "tok/s")),
+            ("Inter-token, p50", _reading(seen.inter_token_p50_ms, "ms")),
+            ("Inter-token, p99", _reading(seen.inter_token_p99_ms, "ms")),
+        ]
+    for point in seen.prefill:
+        rows.append((f"TTFT p95 at {point.prompt_tokens:,} tokens", _reading(point.ttft_p95_ms, "ms")))
+    rows += [
         ("Peak RSS", _reading(seen.memory.peak_rss_bytes, "bytes")),
+        (BASELINE, _reading(seen.memory.baseline_rss_bytes, "bytes")),
         ("Peak anonymous", _reading(seen.memory.peak_anon_bytes, "bytes")),
-        ("Energy per token", _reading(seen.energy_mj_per_token, "mJ")),
     ]
+    if not seen.inference:
+        rows.append(("Energy per token", _reading(seen.energy_mj_per_token, "mJ")))
     yield from _table(("Figure", "Value"), rows)
 
 

@@ -8,7 +8,19 @@ import sys
 from rich.console import Console
 
 _ERRORS = "edgeshrink-spelled"
-_SPELLED = {"≤": "<=", "≥": ">=", "±": "+/-", "×": "x", "—": "-", "✓": "+", "✗": "x", "¦": "|", "°": "", "∞": "inf"}
+_SPELLED = {
+    "≤": "<=",
+    "≥": ">=",
+    "±": "+/-",
+    "×": "x",
+    "—": "-",
+    "✓": "+",
+    "✗": "x",
+    "★": "*",
+    "¦": "|",
+    "°": "",
+    "∞": "inf",
+}
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Sequence
 
 from edgeshrink.core.reading import Estimate, Measured, Reading, Unmeasured
 from edgeshrink.core.verdict import Outcome, VerdictLine
@@ -11,6 +12,8 @@ from edgeshrink.core.verdict import Outcome, VerdictLine
 DASH = "—"
 MARKS: dict[Outcome, str] = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+AS_ASKED = "as asked for"  # the unit of a line that says yes or no
+_FINE = ("cosine", "mean", "score")  # close to 1, or told apart by little
 _UNSAFE = ("Cc", "Cf", "Cs")  # controls, formats (they reorder text), lone surrogates
 _JOINERS = "\u200c\u200d"  # spelling of Persian and of emoji
 
@@ -32,6 +35,16 @@ def decimals(value: float) -> int:
     if value == 0 or not math.isfinite(value):
         return 0
     return min(6, max(0, 2 - math.floor(math.log10(abs(value)))))
+
+
+def digits(value: float, unit: str) -> int:
+    """As `decimals`, by what the unit needs."""
+    if unit == "score":
+        return max(4, decimals(value))
+    if unit not in _FINE or not math.isfinite(value):
+        return decimals(value)
+    distance = abs(1 - value)
+    return 7 if distance < 1e-7 else min(7, max(3, 1 - math.floor(math.log10(distance))))
 
 
 def number(value: float) -> str:
@@ -72,7 +85,10 @@ def rough_duration(seconds: float) -> str:
 
 
 def human(value: float, unit: str) -> str:
-    """One value with its unit. `bytes`, `s`, `x`, `share` (0 to 1, shown in percent) and counts have own forms."""
+    """One value with its unit. `bytes`, `s`, `x`, `share` (0 to 1, shown in percent) and counts have own forms.
+
+    `cosine` has as many digits as its distance from 1 needs, `score` one more than others; neither spells its unit.
+    """
     if unit == "bytes":
         return human_bytes(value)
     if unit == "s":
@@ -83,7 +99,9 @@ def human(value: float, unit: str) -> str:
         return _with_unit(number(value), "×")
     if unit == "failed checks":
         return f"{value:.0f} failed"
-    return _with_unit(number(value), unit)
+    if unit == AS_ASKED:
+        return AS_ASKED if value >= 1 else "another one"
+    return _with_unit(f"{value:,.{digits(value, unit)}f}", "") if unit in _FINE else _with_unit(number(value), unit)
 
 
 def reading_text(reading: Reading | Estimate, unit: str, *, spread: bool = True) -> str:
@@ -102,13 +120,14 @@ def short_text(reading: Reading | Estimate | None, unit: str, *, spread: bool = 
 
 def limit_text(line: VerdictLine) -> str:
     """`≤ 1.5 GiB`."""
-    return limit_value(line) if line.limit == 0 else f"{'≤' if line.comparison == '<=' else '≥'} {limit_value(line)}"
+    bare = line.limit == 0 or line.unit == AS_ASKED
+    return limit_value(line) if bare else f"{'≤' if line.comparison == '<=' else '≥'} {limit_value(line)}"
 
 
 def limit_value(line: VerdictLine) -> str:
     """`1.5 GiB`: a limit was written by a person, so it is spelled in full, without digits that nobody wrote."""
-    if line.limit == 0:
-        return human(0, line.unit)
+    if line.limit == 0 or line.unit == AS_ASKED:
+        return human(line.limit, line.unit)
     divisor, name = _display_unit(line.limit, line.unit)
     figure = f"{line.limit / divisor:,.6f}".rstrip("0").rstrip(".")
     return _with_unit(figure, name)
@@ -141,7 +160,7 @@ def _byte_unit(value: float) -> tuple[float, str]:
 def _display_unit(value: float, unit: str) -> tuple[float, str]:
     if unit == "bytes":
         return _byte_unit(value)
-    return {"share": (0.01, "%"), "x": (1.0, "×")}.get(unit, (1.0, unit))
+    return {"share": (0.01, "%"), "x": (1.0, "×"), **dict.fromkeys(_FINE, (1.0, ""))}.get(unit, (1.0, unit))
 
 
 def _with_unit(figure: str, unit: str) -> str:
@@ -161,7 +180,16 @@ def _with_spread(reading: Measured, unit: str) -> str:
     value, low, high = (figure / divisor for figure in (reading.value, reading.low, reading.high))
     below, above = value - low, high - value
     wider = max(below, above)
-    digits = decimals(value) + (1 if wider < 10 ** -decimals(value) else 0)
+    shown = decimals(value) if divisor != 1.0 else digits(value, unit)
+    shown += 1 if wider < 10**-shown else 0
     if min(below, above) >= 0.8 * wider > 0:
-        return _with_unit(f"{value:,.{digits}f} ± {wider:,.{digits}f}", name)
-    return _with_unit(f"{value:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})", name)
+        return _with_unit(f"{value:,.{shown}f} ± {wider:,.{shown}f}", name)
+    return _with_unit(f"{value:,.{shown}f} ({low:,.{shown}f} to {high:,.{shown}f})", name)
+
+
+def listed(items: Sequence[str], *, most: int, more: str) -> str:
+    """`a, b and 3 more files`: the first `most`, and what the rest are. One is never left out alone."""
+    rest = len(items) - most
+    if rest <= 1:
+        return ", ".join(items)
+    return f"{', '.join(items[:most])} and {rest:,} more {more}"

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
-
+from edgeshrink.core.measurement import InferencePoint
 from edgeshrink.core.plan import TensorPlan
+from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Estimate, Measured, Reading
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import Outcome, VerdictLine
 from edgeshrink.report import charts
-from edgeshrink.report.comparison import comparisons
+from edgeshrink.report.figures import chosen_rung, compared_on, ladder_columns, quality_rows, speed_rows
 from edgeshrink.report.format import (
-    DASH,
-    MARKS,
+    AS_ASKED,
     duration,
     error_percent,
     error_text,
     human_bytes,
     limit_text,
     line_label,
-    plain,
     reading_text,
     short_text,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    label: str
-    reading: Reading
-    unit: str
+from edgeshrink.report.page import page
+from edgeshrink.report.predicted import predicted_and_measured
+from edgeshrink.report.told import (
+    bits_text,
+    delegation_rows,
+    export_memory_text,
+    is_network,
+    layers_text,
+    not_run_text,
+    place_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,53 +70,33 @@ class _Group:
 
 def report_to_html(report: Report) -> str:
     """The page. Everything that came from a model, a file or a device is escaped. Equal reports give equal text."""
-    return _template().render(
+    quality, seen = report.quality, report.measurements
+    network = is_network(report)
+    return page(
+        "report.html.j2",
+        version=report.version,
         report=report,
+        network=network,
         name=report.source.given if report.source else report.artifact.file,
         summary=_summary(report),
-        css=Markup(_environment().loader_text("report.css")),
+        apart=not_run_text(report.artifact.delegation) if report.artifact.delegation else "",
         tiles=_tiles(report),
         lines=[_line(line) for line in report.verdict.lines],
         figures=_figures(report),
-        quality_rows=tuple(_quality_rows(report)),
-        speed_rows=tuple(_speed_rows(report)),
+        compared=None if quality is None else compared_on(quality),
+        quality_rows=tuple(quality_rows(quality)),
+        layers=quality.layers if isinstance(quality, NetworkQuality) else (),
+        layers_text=layers_text(quality.layers) if isinstance(quality, NetworkQuality) else "",
+        speed_rows=() if seen is None else tuple(speed_rows(seen)),
+        bits=bits_text(report.artifact),
+        place=place_text(report).removeprefix("target "),
+        delegation=delegation_rows(report.artifact.delegation) if report.artifact.delegation else (),
+        ladder_columns=ladder_columns(report.ladder),
+        chosen_rung=chosen_rung(report),
+        export=_export(report),
         ledger=_ledger(report.artifact.tensors),
-        methods=_methods(report),
-        marks=MARKS,
-        dash=DASH,
+        methods=_methods(report, network=network),
     )
-
-
-class _Templates(Environment):
-    def loader_text(self, name: str) -> str:
-        """A file beside the template, as it is."""
-        assert self.loader is not None
-        return self.loader.get_source(self, name)[0]
-
-
-@cache
-def _environment() -> _Templates:
-    environment = _Templates(
-        loader=PackageLoader("edgeshrink.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "plain": lambda text: plain(str(text)),
-        "bytes": human_bytes,
-        "duration": duration,
-        "reading": reading_text,
-        "short": short_text,
-    }
-    return environment
-
-
-@cache
-def _template() -> Template:
-    return _environment().get_template("report.html.j2")
 
 
 def _summary(report: Report) -> str:
@@ -127,23 +106,38 @@ def _summary(report: Report) -> str:
     elsewhere = "" if report.runs_on_this_host else " That is not this machine: its speed and RAM were not measured."
     return (
         f"Of {len(outcomes)} budget lines {tally}. Device: {report.profile_name} ({report.profile}), "
-        f"target {report.target}, context {report.context:,} tokens.{elsewhere}"
+        f"{place_text(report)}.{elsewhere}"
     )
 
 
 def _tiles(report: Report) -> list[_Tile]:
     artifact, quality, seen = report.artifact, report.quality, report.measurements
-    tiles = [_Tile("File", human_bytes(artifact.nbytes), f"{artifact.bits_per_weight:.2f} bits per weight")]
-    if quality is not None:
+    what = f"{len(artifact.files):,} files" if len(artifact.files) > 1 else "File"
+    tiles = [_Tile(what, human_bytes(artifact.nbytes), bits_text(artifact))]
+    if isinstance(quality, NetworkQuality):
+        tiles.append(_tile("Output cosine, mean", quality.cosine_mean, "cosine"))
+        if isinstance(quality.score, Measured):
+            float_score = reading_text(quality.reference_score, "score", spread=False)
+            tiles.append(_Tile("Score", short_text(quality.score, "score"), f"the float network: {float_score}"))
+    elif quality is not None:
         tiles.append(_tile("Same top token", quality.same_top_share, "share"))
         tiles.append(_tile("Mean KL", quality.mean_kl, "nats"))
     if seen is not None:
-        tiles.append(_tile("Decode", seen.decode_tok_s, "tok/s"))
+        if seen.inference:
+            slowest = max(seen.inference, key=_p95)
+            tiles.append(_Tile("One run, p95", short_text(slowest.p95_ms, "ms"), slowest.shapes))
+        else:
+            tiles.append(_tile("Decode", seen.decode_tok_s, "tok/s"))
         tiles.append(_tile("Peak RAM", seen.memory.peak_rss_bytes, "bytes"))
     elif report.predictions is not None:
-        tiles.append(_tile("Decode, predicted", report.predictions.decode_tok_s, "tok/s"))
+        if not is_network(report):
+            tiles.append(_tile("Decode, predicted", report.predictions.decode_tok_s, "tok/s"))
         tiles.append(_tile("Peak RAM, predicted", report.predictions.peak_rss_bytes, "bytes"))
     return tiles
+
+
+def _p95(point: InferencePoint) -> float:
+    return point.p95_ms.value if isinstance(point.p95_ms, Measured) else -1.0
 
 
 def _tile(label: str, reading: Reading | Estimate, unit: str) -> _Tile:
@@ -167,50 +161,41 @@ def _line(line: VerdictLine) -> _Line:
     )
 
 
+def _export(report: Report) -> tuple[tuple[str, str], ...]:
+    """Where the time of the export went, and its memory."""
+    if report.export_times is None:
+        return ()
+    stages = ((stage[:1].upper() + stage[1:], duration(seconds)) for stage, seconds in report.export_times.stages)
+    memory = export_memory_text(report)
+    return (
+        *stages,
+        ("In all", duration(report.export_times.seconds)),
+        *((("Peak RSS, on this machine", memory),) if memory else ()),
+    )
+
+
 def _used(line: VerdictLine) -> int | None:
     if not isinstance(line.reading, Measured) or line.limit <= 0 or line.reading.value <= 0:
         return None
+    if line.unit == AS_ASKED:
+        return None
+    if line.unit == "cosine" and line.limit < 1:  # what is used up is the distance from 1
+        return round(100 * max(0.0, 1 - line.reading.value) / (1 - line.limit))
     share = line.reading.value / line.limit
     percent = 100 * (share if line.comparison == "<=" else 1 / share)
     return round(min(percent, 1e6))
 
 
 def _figures(report: Report) -> list[charts.Figure]:
-    figures = [charts.size_quality_chart(report)] if report.ladder else []
-    if report.measurements is not None:
-        figures.append(charts.inter_token_chart(report.measurements))
-        figures.append(charts.ttft_chart(report.measurements))
-        figures.append(charts.memory_chart(report))
-    return [*figures, charts.prediction_chart(comparisons(report))]
-
-
-def _quality_rows(report: Report) -> Iterator[_Row]:
-    quality = report.quality
-    if quality is not None:
-        yield _Row("Mean KL", quality.mean_kl, "nats")
-        yield _Row("Median KL", quality.median_kl, "nats")
-        yield _Row("KL, 99th percentile", quality.p99_kl, "nats")
-        yield _Row("Same top token", quality.same_top_share, "share")
-        yield _Row("Perplexity", quality.perplexity, "")
-        yield _Row("Perplexity of the reference", quality.reference_perplexity, "")
-        yield _Row("Perplexity ratio", quality.perplexity_ratio, "x")
-        yield _Row("Largest logit difference", quality.max_logit_difference, "")
-
-
-def _speed_rows(report: Report) -> Iterator[_Row]:
     seen = report.measurements
+    figures = [charts.size_quality_chart(report)] if report.ladder else []
     if seen is not None:
-        yield _Row("Decode speed", seen.decode_tok_s, "tok/s")
-        yield _Row("Inter-token latency, p50", seen.inter_token_p50_ms, "ms")
-        yield _Row("Inter-token latency, p95", seen.inter_token_p95_ms, "ms")
-        yield _Row("Inter-token latency, p99", seen.inter_token_p99_ms, "ms")
-        yield _Row("Load time, cold", seen.load_cold_ms, "ms")
-        yield _Row("Load time, warm", seen.load_warm_ms, "ms")
-        yield _Row("Peak RSS, anonymous + file-backed", seen.memory.peak_rss_bytes, "bytes")
-        yield _Row("Peak anonymous", seen.memory.peak_anon_bytes, "bytes")
-        yield _Row("Peak file-backed", seen.memory.peak_file_bytes, "bytes")
-        yield _Row("Peak PSS", seen.memory.peak_pss_bytes, "bytes")
-        yield _Row("Energy per token", seen.energy_mj_per_token, "mJ")
+        if seen.inference:
+            figures.append(charts.inference_chart(seen))
+        else:
+            figures += [charts.inter_token_chart(seen), charts.ttft_chart(seen)]
+        figures.append(charts.memory_chart(report))
+    return [*figures, charts.prediction_chart(predicted_and_measured(report))]
 
 
 def _ledger(tensors: tuple[TensorPlan, ...]) -> list[_Group]:
@@ -226,8 +211,9 @@ def _ledger(tensors: tuple[TensorPlan, ...]) -> list[_Group]:
     return sorted(groups, key=lambda group: -group.nbytes)
 
 
-def _methods(report: Report) -> list[tuple[str, str]]:
+def _methods(report: Report, *, network: bool) -> list[tuple[str, str]]:
     """How the figures of the candidates were predicted: every method that was used, once."""
+    left_out = ("decode", "TTFT") if network else ()
     found: dict[tuple[str, str], None] = {}
     for candidate in report.candidates:
         p = candidate.predictions
@@ -238,5 +224,7 @@ def _methods(report: Report) -> list[tuple[str, str]]:
             ("TTFT", p.ttft_p95_ms),
             ("build", p.build_s),
         ):
+            if label in left_out:
+                continue
             found[(label, figure.method if isinstance(figure, Estimate) else f"no figure, {figure.reason}")] = None
     return list(found) if len(found) <= 12 else []

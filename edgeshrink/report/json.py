@@ -1,16 +1,21 @@
-"""`report.json`: the Report as JSON. Equal reports give equal bytes, and reading gives the report back."""
+"""`report.json` and `comparison.json`: values as JSON. Equal values give equal bytes; reading gives the value back."""
 
 from __future__ import annotations
 
 import json
 import math
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from edgeshrink.core.report import REPORT_SCHEMA, Report
+from edgeshrink.core.report import COMPARISON_SCHEMA, REPORT_SCHEMA, Comparison, Report
 from edgeshrink.errors import DataError
+
+V = TypeVar("V")
+# What is left out.
+_REPORT: dict[str, Any] = {"folder": True}
+_COMPARISON: dict[str, Any] = {"folder": True, "outcomes": {"__all__": {"report": {"folder": True}}}}
 
 
 def report_to_json(report: Report) -> str:
@@ -18,42 +23,81 @@ def report_to_json(report: Report) -> str:
 
     A reading that is not finite, which JSON cannot say, becomes an unmeasured one with that reason.
     """
-    first = _strict(_adapter().dump_python(report, mode="json", exclude={"folder"}))
-    # Through the types once, so that 5 and 5.0, which are equal, are also spelled alike.
-    same = _adapter().dump_python(_adapter().validate_python(first), mode="json", exclude={"folder"})
-    return json.dumps(same, indent=2, allow_nan=False) + "\n"
+    return _to_json(report, _report(), _REPORT)
+
+
+def comparison_to_json(comparison: Comparison) -> str:
+    """As `report_to_json`, with every format's report whole inside."""
+    return _to_json(comparison, _comparison(), _COMPARISON)
 
 
 def report_from_json(text: str) -> Report:
     """The report that `text` spells; DataError names the first key that is not what it should be."""
-    try:
-        report = _adapter().validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole text"
-        raise DataError(
-            f"not a report: at {where}: {first['msg']}",
-            hint="report.json is written by `edgeshrink build` and `edgeshrink profile`; make it again",
-        ) from error
-    if report.schema != REPORT_SCHEMA:
-        raise DataError(
-            f"not a report of this version: schema is {report.schema!r}, expected {REPORT_SCHEMA!r}",
-            hint="read it with the edgeshrink that wrote it, or build again",
-        )
-    return report
+    hint = "report.json is written by `edgeshrink build` and `edgeshrink profile`; make it again"
+    return _from_json(text, _report(), "report", REPORT_SCHEMA, hint)
+
+
+def comparison_from_json(text: str) -> Comparison:
+    """The comparison that `text` spells; DataError names the first key that is not what it should be."""
+    hint = "comparison.json is written by `edgeshrink build --format all`; make it again"
+    return _from_json(text, _comparison(), "comparison", COMPARISON_SCHEMA, hint)
 
 
 def report_schema() -> dict[str, Any]:
     """The JSON Schema that `report.json` keeps to."""
-    schema = _adapter().json_schema(mode="serialization")
-    schema["properties"].pop("folder")
-    schema["required"] = [name for name in schema["required"] if name != "folder"]
+    schema = _report().json_schema(mode="serialization")
+    _without_folder(schema)
+    return schema
+
+
+def comparison_schema() -> dict[str, Any]:
+    """The JSON Schema that `comparison.json` keeps to."""
+    schema = _comparison().json_schema(mode="serialization")
+    _without_folder(schema)
+    _without_folder(schema["$defs"]["Report"])
     return schema
 
 
 @cache
-def _adapter() -> TypeAdapter[Report]:
+def _report() -> TypeAdapter[Report]:
     return TypeAdapter(Report)
+
+
+@cache
+def _comparison() -> TypeAdapter[Comparison]:
+    return TypeAdapter(Comparison)
+
+
+def _to_json(value: V, adapter: TypeAdapter[V], left_out: dict[str, Any]) -> str:
+    first = _strict(adapter.dump_python(value, mode="json", exclude=left_out))
+    # Through the types once, so that 5 and 5.0, which are equal, are also spelled alike.
+    same = adapter.dump_python(adapter.validate_python(first), mode="json", exclude=left_out)
+    return json.dumps(same, indent=2, allow_nan=False) + "\n"
+
+
+def _from_json(text: str, adapter: TypeAdapter[V], what: str, schema: str, hint: str) -> V:
+    """The version is looked at first: of another one, no key has to be as it is today."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"not a {what}: {error}", hint=hint) from error
+    found = data.get("schema") if isinstance(data, dict) else None
+    if isinstance(found, str) and found != schema:
+        raise DataError(
+            f"not a {what} of this version: schema is {found!r}, expected {schema!r}",
+            hint="read it with the edgeshrink that wrote it, or build again",
+        )
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole text"
+        raise DataError(f"not a {what}: at {where}: {first['msg']}", hint=hint) from error
+
+
+def _without_folder(schema: dict[str, Any]) -> None:
+    schema["properties"].pop("folder")
+    schema["required"] = [name for name in schema["required"] if name != "folder"]
 
 
 def _strict(value: Any) -> Any:

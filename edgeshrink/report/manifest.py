@@ -12,11 +12,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from edgeshrink.core.manifest import MANIFEST_SCHEMA, Manifest, ManifestFile, ManifestPlan, ManifestSource
-from edgeshrink.core.report import Report, SourceSummary
+from edgeshrink.core.report import Comparison, Report, SourceSummary
 from edgeshrink.errors import DataError, NoSpace, UsageError
 
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "report.json"
+COMPARISON_NAME = "comparison.json"
 _HINT = "a folder that edgeshrink wrote has a manifest.json; build again, or name another folder"
 
 
@@ -25,32 +26,68 @@ def write_manifest(
 ) -> Manifest:
     """Write `manifest.json` into `folder`, last, when every other file stands there; report.json must.
 
-    `versions`: tools and libraries by name. `known_sha256`: digests by file name, of files just written, so that
-    a large artifact is not read again. The time is the report's, so that an identical build ends in equal bytes.
+    Files in folders are listed as "folder/file". `versions`: tools and libraries by name. `known_sha256`: digests by
+    that name, of files just written, so that a large artifact is not read again. The time is the report's, so that an
+    identical build ends in equal bytes.
     """
+    artifact = report.artifact
+    plan = ManifestPlan(
+        target=report.target,
+        profile=report.profile,
+        format=artifact.format,
+        scheme=artifact.scheme,
+        context=report.context,
+        imatrix=report.compression.imatrix if report.compression else "",
+        tensor_types={tensor.name: tensor.type for tensor in artifact.tensors},
+    )
+    return _write_manifest(folder, REPORT_NAME, report.created_at, report.source, plan, versions, known_sha256)
+
+
+def write_comparison_manifest(
+    folder: Path, comparison: Comparison, versions: Mapping[str, str], *, known_sha256: Mapping[str, str] | None = None
+) -> Manifest:
+    """The same for the folder of `--format all`: comparison.json stands in report.json's place.
+
+    Everything in the folders of the formats is listed too, their own manifests among it.
+    """
+    built = [outcome.report for outcome in comparison.outcomes if outcome.report is not None]
+    plan = ManifestPlan(
+        target=comparison.target,
+        profile=comparison.profile,
+        format=",".join(outcome.format for outcome in comparison.outcomes),
+        scheme=",".join(f"{report.artifact.format}={report.artifact.scheme}" for report in built),
+        context=max((report.context for report in built), default=0),
+        imatrix="",
+        tensor_types={},
+    )
+    created_at = max((report.created_at for report in built), default="")
+    source = built[0].source if built else None
+    return _write_manifest(folder, COMPARISON_NAME, created_at, source, plan, versions, known_sha256)
+
+
+def _write_manifest(
+    folder: Path,
+    main: str,
+    created_at: str,
+    source: SourceSummary | None,
+    plan: ManifestPlan,
+    versions: Mapping[str, str],
+    known_sha256: Mapping[str, str] | None,
+) -> Manifest:
     known = dict(known_sha256 or {})
     names = _names(folder)
-    if REPORT_NAME not in names:
-        raise UsageError(f"{folder} has no {REPORT_NAME}: the manifest is written after it", hint=_HINT)
+    if main not in names:
+        raise UsageError(f"{folder} has no {main}: the manifest is written after it", hint=_HINT)
     files = tuple(
         ManifestFile(name, known.get(name) or _sha256(folder / name), (folder / name).stat().st_size) for name in names
     )
-    source, artifact = report.source, report.artifact
     manifest = Manifest(
         schema=MANIFEST_SCHEMA,
-        created_at=report.created_at,
+        created_at=created_at,
         source=None if source is None else _source(source),
-        plan=ManifestPlan(
-            target=report.target,
-            profile=report.profile,
-            format=artifact.format,
-            scheme=artifact.scheme,
-            context=report.context,
-            imatrix=report.compression.imatrix if report.compression else "",
-            tensor_types={tensor.name: tensor.type for tensor in artifact.tensors},
-        ),
+        plan=plan,
         versions=dict(sorted(versions.items())),
-        report_sha256=next(file.sha256 for file in files if file.name == REPORT_NAME),
+        report_sha256=next(file.sha256 for file in files if file.name == main),
         files=files,
     )
     text = json.dumps(_ADAPTER.dump_python(manifest, mode="json"), indent=2, ensure_ascii=False) + "\n"
@@ -98,11 +135,12 @@ def verify_manifest(folder: Path) -> tuple[str, ...]:
         if problem:
             problems.append(f"{name}: {problem}")
     problems += [f"{name}: not listed in {MANIFEST_NAME}" for name in _names(folder) if name not in listed]
-    report = listed.get(REPORT_NAME)
+    main = COMPARISON_NAME if COMPARISON_NAME in listed else REPORT_NAME
+    report = listed.get(main)
     if report is None:
-        problems.append(f"{MANIFEST_NAME}: lists no {REPORT_NAME}")
+        problems.append(f"{MANIFEST_NAME}: lists no {main}")
     elif report.sha256 != manifest.report_sha256:
-        problems.append(f"{MANIFEST_NAME}: report_sha256 is not the digest it lists for {REPORT_NAME}")
+        problems.append(f"{MANIFEST_NAME}: report_sha256 is not the digest it lists for {main}")
     return tuple(problems)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +11,7 @@ from rich.text import Text
 from edgeshrink.core.budget import Budget
 from edgeshrink.core.listing import ProfileRow, TargetsListing
 from edgeshrink.report.format import DASH, human_bytes, plain
+from edgeshrink.report.pieces import table
 
 _HEADS = ("file\n≤", "RAM\n≤", "TTFT\ns ≤", "tok/s\n≥", "p99\nms ≤", "mJ/tok\n≤", "KL\n≤", "same\ntop ≥", "ppl\n× ≤")
 
@@ -26,6 +26,7 @@ def render_targets(listing: TargetsListing) -> RenderableType:
             style="dim",
         )
     )
+    parts += [Text(text, style="dim") for text in _network_limits(listing.profiles)]
     for row in listing.profiles:
         if row.origin == "yours":
             parts.append(Text(f"{plain(row.id)} is yours: {plain(row.file)}", style="dim"))
@@ -36,27 +37,46 @@ def render_targets(listing: TargetsListing) -> RenderableType:
 
 
 def _targets(listing: TargetsListing) -> Table:
-    table = _table(1)
-    table.add_column("target", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    table.add_column("format, first scheme", overflow="fold")
-    table.add_column("default profile", no_wrap=True)
+    rows = table(1)
+    rows.add_column("target", no_wrap=True)
+    rows.add_column("what", overflow="fold")
+    rows.add_column("formats", no_wrap=True)
+    rows.add_column("first scheme", no_wrap=True)
+    rows.add_column("default profile", no_wrap=True)
     for row in listing.targets:
-        formats = ", ".join(f"{name} {scheme}" for name, scheme in row.formats)
-        table.add_row(Text(plain(row.id), style="bold"), plain(row.name), plain(formats), plain(row.default_profile))
-    return table
+        formats = "\n".join(plain(name) for name, _ in row.formats)
+        schemes = "\n".join(plain(scheme) for _, scheme in row.formats)
+        rows.add_row(Text(plain(row.id), style="bold"), plain(row.name), formats, schemes, plain(row.default_profile))
+    return rows
 
 
-def _profiles(rows: tuple[ProfileRow, ...]) -> Table:
-    table = _table(0)
-    table.add_column("device profile", no_wrap=True)
+def _profiles(profiles: tuple[ProfileRow, ...]) -> Table:
+    rows = table(0)
+    rows.add_column("device profile", no_wrap=True)
     for head in _HEADS:
-        table.add_column(head, justify="right", no_wrap=True)
-    for family, members in groupby(rows, key=lambda row: row.family):
-        table.add_row(Text(family, style="dim"))
+        rows.add_column(head, justify="right", no_wrap=True)
+    for family, members in groupby(profiles, key=lambda row: row.family):
+        rows.add_row(Text(family, style="dim"))
         for row in members:
-            table.add_row(Text(plain(row.id), style="bold"), *_cells(row.budget))
-    return table
+            rows.add_row(Text(plain(row.id), style="bold"), *_cells(row.budget))
+    return rows
+
+
+def _network_limits(rows: tuple[ProfileRow, ...]) -> list[str]:
+    """What networks are judged by beside size and RAM, once for all profiles that have the same limits."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        floor, slowest = row.budget.quality, row.budget.inference_p95_ms_max
+        limits = (
+            "" if slowest is None else f"one run p95 ≤ {slowest:g} ms",
+            "" if floor.output_cosine_min is None else f"output cosine ≥ {floor.output_cosine_min:g}",
+            "" if floor.score_drop_max is None else f"score drop ≤ {floor.score_drop_max:g}",
+        )
+        if text := ", ".join(limit for limit in limits if limit):
+            found.setdefault(text, []).append(plain(row.id))
+    if len(found) == 1:
+        return [f"Networks: {text}." for text in found]
+    return [f"Networks on {', '.join(ids)}: {text}." for text, ids in found.items()]
 
 
 def _cells(budget: Budget) -> tuple[str, ...]:
@@ -86,7 +106,3 @@ def _bytes(value: int | None) -> str:
 
 def _plain(value: float | None) -> str:
     return DASH if value is None else f"{value:g}"
-
-
-def _table(padding: int) -> Table:
-    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, padding), collapse_padding=True)

@@ -1,35 +1,50 @@
-"""The report and the plan as rich renderables, made to be whole at 80 columns: numbers are never cut, words wrap."""
+"""The report as a rich renderable, made to be whole at 80 columns: numbers are never cut, words wrap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from edgeshrink.core.plan import Candidate
-from edgeshrink.core.reading import Prediction, Reading, Unmeasured
+from edgeshrink.core.measurement import Measurements
+from edgeshrink.core.quality import NetworkQuality
+from edgeshrink.core.reading import Reading, Unmeasured
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import Outcome
+from edgeshrink.report.figures import brief_quality_rows, compared_on, ladder_columns
 from edgeshrink.report.format import (
     DASH,
     MARKS,
     error_percent,
     error_text,
-    human,
     human_bytes,
     limit_text,
     line_label,
     plain,
     reading_text,
-    rough_duration,
     short_text,
 )
+from edgeshrink.report.pieces import STYLES, facts_grid, item, outcome_text, table
+from edgeshrink.report.plan_table import render_plan
+from edgeshrink.report.told import (
+    BASELINE,
+    delegated_text,
+    duplicate_texts,
+    export_memory_text,
+    export_text,
+    files_text,
+    layers_text,
+    left_text,
+    not_run_text,
+    place_text,
+    size_text,
+)
 
-_STYLES: dict[Outcome, str] = {"PASS": "bold green", "FAIL": "bold red", "UNKNOWN": "bold yellow"}
+__all__ = ["render_plan", "render_report"]
+
+_LAYERS = 5
 _WORDS: dict[Outcome, str] = {"FAIL": "failed", "UNKNOWN": "unknown", "PASS": "passed"}
 
 
@@ -40,42 +55,14 @@ def render_report(report: Report) -> RenderableType:
         parts += [_ladder(report), Text()]
     parts.append(_verdict(report))
     parts += _reasons((line_label(line.name), line.reading, line.why) for line in report.verdict.lines)
-    parts += [Text(), *_quality(report)]
-    parts += [_item("!", note, "yellow") for note in report.notes]
-    parts += [_item("-", f"given up: {given}", "dim") for given in report.traded_away]
+    parts += [Text(), *_quality(report), *_measured(report.measurements)]
+    if report.artifact.delegation is not None:
+        parts += [item("!", text, "yellow") for text in duplicate_texts(report.artifact.delegation)]
+    parts += [item("!", note, "yellow") for note in report.notes]
+    parts += [item("-", f"given up: {given}", "dim") for given in report.traded_away]
     if report.folder is not None:
         parts += [Text(), Text.assemble(("Files  ", "dim"), plain(str(report.folder)), overflow="fold")]
     return Group(*parts)
-
-
-def render_plan(candidates: Sequence[Candidate], *, title: str = "", notes: Sequence[str] = ()) -> RenderableType:
-    """Every candidate with what it is predicted to take, on the device and on this host, and whether it fits."""
-    table = _table()
-    table.add_column("scheme", no_wrap=True)
-    for name in ("file\nsize", "peak\nRAM", "decode\ntok/s", "TTFT\nms", "build\ntime", "host\nRAM", "host\ndisk"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("fits", no_wrap=True)
-    units = ("bytes", "bytes", "", "", "s", "bytes", "bytes")
-    missing: dict[str, None] = {}
-    for candidate in candidates:
-        p = candidate.predictions
-        on_device = (p.artifact_bytes, p.peak_rss_bytes, p.decode_tok_s, p.ttft_p95_ms)
-        figures = (*on_device, p.build_s, p.host_ram_bytes, p.host_disk_bytes)
-        missing |= {plain(figure.reason): None for figure in figures if isinstance(figure, Unmeasured)}
-        cells = [_cell(figure, unit) for figure, unit in zip(figures, units, strict=True)]
-        table.add_row(Text(plain(candidate.scheme)), *map(Text, cells), _fits(candidate.fits))
-    parts: list[RenderableType] = [Text(plain(title), style="bold"), Text()] if title else []
-    parts += [table, Text("Every figure is a prediction; nothing was built or measured.", style="dim")]
-    parts += [_item(DASH, f"no figure: {reason}", "dim") for reason in missing]
-    parts += [_item("✗", f"{c.scheme}: {c.why}", "dim") for c in candidates if c.fits is not True and c.why]
-    parts += [_item("!", note, "yellow") for note in notes]
-    return Group(*parts)
-
-
-def _cell(figure: Prediction, unit: str) -> str:
-    if isinstance(figure, Unmeasured):
-        return DASH
-    return rough_duration(figure.value) if unit == "s" else human(figure.value, unit)
 
 
 def _header(report: Report) -> RenderableType:
@@ -84,59 +71,69 @@ def _header(report: Report) -> RenderableType:
     lines = report.verdict.lines
     counts = ((word, sum(line.outcome == outcome for line in lines)) for outcome, word in _WORDS.items())
     tally = ", ".join(f"{count} {word}" for word, count in counts if count)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    facts.add_row("target", Text(plain(f"{report.target}, context {report.context:,} tokens")))
+    facts = facts_grid()
+    facts.add_row("target", Text(plain(place_text(report).removeprefix("target "))))
     elsewhere = "" if report.runs_on_this_host else ", which is not this machine"
     facts.add_row("device", Text(plain(f"{report.profile_name} ({report.profile}){elsewhere}")))
-    size = f"{artifact.scheme}, {human_bytes(artifact.nbytes)}, {artifact.bits_per_weight:.2f} bits per weight"
-    facts.add_row("file", Text(plain(f"{artifact.file}: {size}")))
+    files = files_text(artifact)
+    facts.add_row("folder" if files else "file", Text(plain(f"{artifact.file}: {size_text(artifact)}")))
+    if files:
+        facts.add_row("", Text(plain(files)))
+    if (delegation := artifact.delegation) is not None:
+        outside = left_text(delegation)
+        left = f"; left outside: {outside}" if outside else ""
+        facts.add_row("delegate", Text(plain(delegated_text(delegation) + left)))
+        if apart := not_run_text(delegation):
+            facts.add_row("", Text(plain(apart), style="yellow"))
+    if report.export_times is not None:
+        memory = export_memory_text(report)
+        took = export_text(report.export_times) + (f"; peak RSS {memory}" if memory else "")
+        facts.add_row("export", Text(plain(took)))
     if seen is not None:
         runtime = f"{seen.runtime.name} {seen.runtime.version} on {seen.runtime.backend}"
         how = f"{seen.runtime.threads} threads, {seen.repetitions} repetitions"
         facts.add_row("measured", Text(plain(f"{seen.taken_at}, {runtime}, {how}")))
     facts.add_row("budget", Text(tally or "no line"))
-    title = Text.assemble((f"{MARKS[outcome]} {outcome}  ", _STYLES[outcome]), (plain(name), "bold"), overflow="fold")
+    title = Text.assemble((f"{MARKS[outcome]} {outcome}  ", STYLES[outcome]), (plain(name), "bold"), overflow="fold")
     return Group(title, facts)
 
 
 def _ladder(report: Report) -> RenderableType:
-    table = _table()
-    table.add_column("ladder", no_wrap=True)
-    for name in ("size", "mean KL", "same top"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("outcome", no_wrap=True)
-    table.add_column("then", overflow="fold")
-    for rung in report.ladder:
-        table.add_row(
+    rungs = table()
+    columns = [column for column in ladder_columns(report.ladder) if column.label != "Perplexity ratio"]
+    rungs.add_column("ladder", no_wrap=True)
+    for name in ("size", *(column.label[:1].lower() + column.label[1:] for column in columns)):
+        rungs.add_column(name, justify="right", no_wrap=True)
+    rungs.add_column("outcome", no_wrap=True)
+    rungs.add_column("then", overflow="fold")
+    for index, rung in enumerate(report.ladder):
+        rungs.add_row(
             Text(plain(rung.scheme)),
             human_bytes(rung.artifact_bytes),
-            short_text(rung.mean_kl, ""),
-            short_text(rung.same_top_share, "share"),
-            _outcome(rung.outcome),
+            *(short_text(column.readings[index], column.unit) for column in columns),
+            outcome_text(rung.outcome),
             Text(plain(rung.move)),
         )
-    return table
+    return rungs
 
 
 def _verdict(report: Report) -> RenderableType:
-    table = _table()
-    table.add_column("budget line", min_width=10, overflow="fold")
+    lines = table()
+    lines.add_column("budget line", min_width=10, overflow="fold")
     for name in ("limit", "measured", "predicted", "off by"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("outcome", no_wrap=True)
+        lines.add_column(name, justify="right", no_wrap=True)
+    lines.add_column("outcome", no_wrap=True)
     spread = all(_spread_fits(line.reading, line.unit) for line in report.verdict.lines)
     for line in report.verdict.lines:
-        table.add_row(
+        lines.add_row(
             line_label(line.name),
             limit_text(line),
             short_text(line.reading, line.unit, spread=spread),
             short_text(line.prediction, line.unit),
             error_text(error_percent(line.prediction, line.reading)),
-            _outcome(line.outcome),
+            outcome_text(line.outcome),
         )
-    return table
+    return lines
 
 
 def _spread_fits(reading: Reading, unit: str) -> bool:
@@ -149,54 +146,60 @@ def _reasons(lines: Iterable[tuple[str, Reading, str]]) -> list[RenderableType]:
     for label, reading, why in lines:
         if isinstance(reading, Unmeasured):
             reasons.setdefault(reading.reason or why, []).append(label)
-    return [_item(DASH, f"{', '.join(labels)}: {reason}", "dim") for reason, labels in reasons.items()]
+    return [item(DASH, f"{', '.join(labels)}: {reason}", "dim") for reason, labels in reasons.items()]
 
 
 def _quality(report: Report) -> list[RenderableType]:
     quality = report.quality
     if quality is None:
         return []
-    rows = (
-        ("mean KL", quality.mean_kl, ""),
-        ("same top token", quality.same_top_share, "share"),
-        ("perplexity", quality.perplexity, ""),
-        ("ratio to reference", quality.perplexity_ratio, ""),
-    )
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for label, reading, unit in rows:
-        facts.add_row(label, Text(reading_text(reading, unit)))
-    heading = f"Quality against {quality.reference}, {quality.tokens:,} tokens of {quality.text}"
-    ok = sum(check.outcome == "ok" for check in quality.checks)
+    facts = facts_grid()
+    for row in brief_quality_rows(quality):
+        facts.add_row(line_label(row.label), Text(reading_text(row.reading, row.unit)))
+    heading = f"Quality against {quality.reference}, on {compared_on(quality).text}"
     parts: list[RenderableType] = [Text(plain(heading), style="bold", overflow="fold"), Padding(facts, (0, 0, 0, 2))]
+    if isinstance(quality, NetworkQuality):
+        parts += _layers(quality)
     if quality.checks:
+        ok = sum(check.outcome == "ok" for check in quality.checks)
         parts.append(Text(f"  {ok} of {len(quality.checks)} checks on the finished file hold"))
     for check in quality.checks:
         if check.outcome != "ok":
             mark, style = ("✗", "red") if check.outcome == "failed" else (DASH, "dim")
-            parts.append(_item(mark, f"{check.name} {check.outcome}: {check.detail}", style))
+            parts.append(item(mark, f"{check.name} {check.outcome}: {check.detail}", style))
     return parts
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
+def _layers(quality: NetworkQuality) -> list[RenderableType]:
+    """The most sensitive layers, and how many were kept in float."""
+    if not quality.layers:
+        return []
+    named = [f"{layer.name} {layer.error:.2g}{' (float)' if layer.kept_float else ''}" for layer in quality.layers]
+    most = f"most sensitive, by the output's relative squared error: {', '.join(named[:_LAYERS])}"
+    return [item("-", layers_text(quality.layers), ""), item("-", most, "dim")]
 
 
-def _outcome(outcome: Outcome) -> Text:
-    return Text(f"{MARKS[outcome]} {outcome}", style=_STYLES[outcome])
-
-
-def _fits(fits: bool | None) -> Text:
-    if fits is None:
-        return Text("?", style="yellow")
-    return Text("yes", style="green") if fits else Text("no", style="red")
-
-
-def _item(mark: str, text: str, style: str) -> RenderableType:
-    """A line with a hanging indent."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True, style=style)
-    grid.add_column(overflow="fold", style=style)
-    grid.add_row(mark, Text(plain(text)))
-    return Padding(grid, (0, 0, 0, 2))
+def _measured(seen: Measurements | None) -> list[RenderableType]:
+    """What the verdict's lines do not say: a network's runs by their shapes, and what of the peak is not the file's."""
+    if seen is None:
+        return []
+    parts: list[RenderableType] = []
+    if seen.inference:
+        runs = table()
+        runs.add_column("one run", overflow="fold")
+        for name in ("p50", "p95", "p99"):
+            runs.add_column(name, justify="right", no_wrap=True)
+        for point in seen.inference:
+            figures = (point.p50_ms, point.p95_ms, point.p99_ms)
+            runs.add_row(Text(plain(point.shapes)), *(short_text(figure, "ms") for figure in figures))
+        parts += [Text(), runs]
+        parts += _reasons(
+            (f"{point.shapes} {name}", reading, "")
+            for point in seen.inference
+            for name, reading in (("p50", point.p50_ms), ("p95", point.p95_ms), ("p99", point.p99_ms))
+        )
+    memory = seen.memory
+    if not isinstance(memory.peak_rss_bytes, Unmeasured):
+        peak, base = reading_text(memory.peak_rss_bytes, "bytes"), reading_text(memory.baseline_rss_bytes, "bytes")
+        parts += [Text(), Text(plain(f"Peak RSS {peak}, {BASELINE}: {base}"), overflow="fold")]
+    return parts

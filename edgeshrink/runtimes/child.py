@@ -21,6 +21,8 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from io import FileIO
+from pathlib import Path
 from typing import IO, Any, cast
 
 import edgeshrink.errors
@@ -50,6 +52,7 @@ def run_job(
     on_event: Callable[[Event], None] = _ignore,
     timeout_s: float | None = None,
     spin: bool = False,
+    log: Path | None = None,
 ) -> dict[str, object]:
     """Call `job` ("module:function", `fn(parameters, emit) -> dict`) in a fresh process and return what it returns.
 
@@ -60,7 +63,12 @@ def run_job(
     `spin` lets OpenMP threads wait for each other in busy loops, as they do in an app: decode is about twice as fast
     on an idle machine, which is what measuring is about. On a busy one each wait can last a scheduler's time slice
     (seen: 10 times slower in batches), so every other job sleeps while it waits. An OMP_WAIT_POLICY of the user's wins.
+
+    `log`: all that the child and its libraries print, native code too, is appended to that file; errors name it.
     """
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
     polite = {} if spin else {"OMP_WAIT_POLICY": "passive"}
     process = subprocess.Popen(
         [sys.executable, "-P", "-X", "utf8", "-c", _BOOTSTRAP],
@@ -70,7 +78,7 @@ def run_job(
         env={**polite, **os.environ, "GGML_NO_BACKTRACE": "1"},
     )
     stdin, stdout, stderr = (cast(IO[bytes], pipe) for pipe in (process.stdin, process.stdout, process.stderr))
-    words = _Words(stderr)
+    words = _Words(stderr, log)
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     readers = (words, threading.Thread(target=_drain_lines, args=(stdout, lines), daemon=True))
     try:
@@ -112,7 +120,7 @@ def _listen(
         if "event" in message:
             on_event(message["event"])
         elif "error" in message:
-            raise _rebuild(message["error"], job)
+            raise _rebuild(message["error"], job, words.log)
         else:
             return cast(dict[str, object], message["result"])
     try:
@@ -132,29 +140,48 @@ def _ending(code: int) -> str:
 
 
 class _Words(threading.Thread):
-    """Reads the child's stderr to its end, so that it never blocks on a full pipe, and keeps the last lines."""
+    """Reads the child's stderr to its end, so that it never blocks on a full pipe, into `log`; keeps the last lines."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
+    def __init__(self, pipe: IO[bytes], log: Path | None) -> None:
         super().__init__(daemon=True)
         self._pipe = pipe
+        self.log = log
         self._kept: deque[str] = deque(maxlen=_STDERR_LINES)
 
     def run(self) -> None:
-        for line in self._pipe:
-            self._kept.append(line.decode("utf-8", "replace").rstrip())
+        with contextlib.nullcontext() if self.log is None else self.log.open("ab", buffering=0) as file:
+            for line in self._pipe:
+                self._kept.append(line.decode("utf-8", "replace").rstrip())
+                if file is not None:
+                    file = _written(file, line)
 
     def quote(self) -> str:
         """The last lines, for a person; of a process that has ended, all that it said is in by then."""
         self.join(_POLL_S)
         said = [line for line in tuple(self._kept) if line.strip()][-_QUOTED_LINES:]
-        return "it said last:\n" + "\n".join(said) if said else "it said nothing"
+        words = "it said last:\n" + "\n".join(said) if said else "it said nothing"
+        return words if self.log is None else f"{words}\n{_all_of_it(self.log)}"
 
 
-def _rebuild(error: Mapping[str, str], job: str) -> Exception:
+def _all_of_it(log: Path) -> str:
+    return f"all that it said: {log}"
+
+
+def _written(file: FileIO, line: bytes) -> FileIO | None:
+    """The file to go on with: None when the disk takes no more, for the job is worth more than its log."""
+    try:
+        file.write(line)
+    except OSError:
+        return None
+    return file
+
+
+def _rebuild(error: Mapping[str, str], job: str, log: Path | None) -> Exception:
     kind = getattr(edgeshrink.errors, error["type"], None)
     if isinstance(kind, type) and issubclass(kind, edgeshrink.errors.Error):
         return kind(error["message"], hint=error["hint"])
-    return RuntimeFailed(f"{job} failed: {error['type']}: {error['message']}", hint=error["hint"])
+    hint = error["hint"] if log is None else f"{error['hint']}\n{_all_of_it(log)}"
+    return RuntimeFailed(f"{job} failed: {error['type']}: {error['message']}", hint=hint)
 
 
 def _drain_lines(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
@@ -205,6 +232,7 @@ def serve(job: str, parameters: dict[str, Any]) -> None:
     except BrokenPipeError:
         os._exit(1)  # nobody listens any more
     except Exception as error:
+        traceback.print_exc()
         text = "".join(traceback.format_exception(error)[-3:]).strip()
         send({"error": {"type": type(error).__name__, "message": str(error), "hint": text}})
     # Native libraries have threads and destructors that can crash or hang at exit; the result is already out.

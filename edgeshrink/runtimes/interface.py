@@ -1,11 +1,12 @@
-"""What every runtime offers: load a file, say facts about itself, prefill, decode, logits.
+"""What every runtime offers: load a file, say facts about itself, prefill, decode, logits; or run a network.
 
-A runtime is a module with the functions of `Runtime`; what `load` returns is a `Session`. `registry.py` names them.
+A runtime is a module with the functions of `Runtime`; what `load` returns is a `Session`, what `open_network` returns
+a `NetworkSession`. `registry.py` names them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeshrink.core.measurement import RuntimeFacts
+from edgeshrink.core.network import Port
 
 Logits = NDArray[np.float32]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class Session(Protocol):
@@ -45,6 +48,10 @@ class Session(Protocol):
 
     @property
     def eos_id(self) -> int | None: ...
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether `tokenize(add_special=True)` begins with BOS."""
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
@@ -87,14 +94,45 @@ class Session(Protocol):
     ) -> None: ...
 
 
+class NetworkSession(Protocol):
+    """One loaded network. Every method raises RuntimeFailed with the library's own last words."""
+
+    @property
+    def inputs(self) -> tuple[Port, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[Port, ...]: ...
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Every output by name for one set of inputs by name; RuntimeFailed names an input that is missing or wrong."""
+
+    def facts(self) -> RuntimeFacts:
+        """What runs it; `context` is 0."""
+
+    def close(self) -> None:
+        """Give back all memory; closing twice is fine."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 class Runtime(Protocol):
-    """A module that implements a runtime."""
+    """A module that implements a runtime. `SUFFIXES`: of the file, or of the main file in a folder, that it loads."""
 
     NAME: str
     SUFFIXES: tuple[str, ...]
 
     def build_id(self) -> str:
-        """Changes whenever the code that computes changes; needs no file to be loaded."""
+        """Changes whenever the code that computes changes; needs no file to be loaded.
+
+        ToolMissing, with the pip command, where the packages that it stands on are not installed.
+        """
+
+    def preload(self, *, network: bool = False) -> None:
+        """Import all that `load` (`network`: `open_network`) stands on, opening no file; ToolMissing as `build_id`."""
 
     def load(
         self,
@@ -102,13 +140,21 @@ class Runtime(Protocol):
         *,
         context: int,
         threads: int,
+        delegate: str = "cpu",
         gpu_layers: int = 0,
-        kv_type: str = "f16",
-        flash_attention: bool = False,
+        exact: bool = False,
         batch: int = 512,
         vocab_only: bool = False,
         all_logits: bool = True,
-        eval_callback: Any = None,
     ) -> Session:
-        """Open `path`. `all_logits=False` reserves memory for one row of logits, as an app would; then `logits`
-        is refused. RuntimeFailed where the file is missing, garbage or of an architecture the runtime lacks."""
+        """Open a language model: a file, or the folder of files that a build wrote for it.
+
+        `exact` asks for the most precise arithmetic that the runtime has (float32 KV cache, no fast attention), as
+        comparing does; without, it runs as an app would. `delegate` is the backend asked for: what really ran is in
+        `facts().backend`. `vocab_only` loads the tokenizer and no weights, where the runtime can. `all_logits=False`
+        reserves memory for one row of logits; then `logits` is refused. RuntimeFailed where the file is missing,
+        garbage or of an architecture the runtime lacks.
+        """
+
+    def open_network(self, path: Path, *, threads: int, delegate: str = "cpu") -> NetworkSession:
+        """Open a network; RuntimeFailed where the runtime has none (llama.cpp), or refuses the file."""

@@ -20,14 +20,14 @@ import numpy as np
 from edgeshrink.core.measurement import RuntimeFacts
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.runtimes import llama_library
-from edgeshrink.runtimes.interface import Logits
+from edgeshrink.runtimes.interface import Logits, NetworkSession
 from edgeshrink.runtimes.log import tail
 
 NAME = "llama_cpp"
 SUFFIXES = (".gguf",)
 
-# ggml.h, enum ggml_type: the KV cache types that are offered.
-_KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8}
+# ggml.h, enum ggml_type
+_F32, _F16 = 0, 1
 _OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _USING = re.compile(r"using device (\S+)")
 _NO_VOCABULARY = 0
@@ -38,14 +38,27 @@ def build_id() -> str:
     return llama_library.build_id()
 
 
+def preload(*, network: bool = False) -> None:
+    """Load the library; no file is opened."""
+    llama_library.library()
+
+
+def open_network(path: Path, *, threads: int, delegate: str = "cpu") -> NetworkSession:
+    """RuntimeFailed, always."""
+    raise RuntimeFailed(
+        f"{path}: a GGUF holds a language model, and llama.cpp runs no other networks",
+        hint="build an encoder, a classifier or another network with --format onnx or --format executorch",
+    )
+
+
 def load(
     path: Path,
     *,
     context: int,
     threads: int,
+    delegate: str = "cpu",
     gpu_layers: int = 0,
-    kv_type: str = "f16",
-    flash_attention: bool = False,
+    exact: bool = False,
     batch: int = 512,
     vocab_only: bool = False,
     all_logits: bool = True,
@@ -53,19 +66,19 @@ def load(
 ) -> LlamaSession:
     """Open a GGUF with a KV cache of `context` positions (the library rounds up to 256), mapped, not read.
 
-    `gpu_layers` below 0 offloads all. `kv_type`: f32, f16, q8_0 (needs flash attention). `batch`: tokens computed
+    A `delegate` other than "cpu" offloads all layers, unless `gpu_layers` says how many; below 0 is all. `exact`: KV
+    cache in f32 and plain attention, else f16 and flash attention, as llama.cpp itself does. `batch`: tokens computed
     at once. `all_logits=False` reserves one row of logits. `eval_callback`: (tensor pointer, asking) -> bool, the
     ggml scheduler's. RuntimeFailed with the library's own words where it refuses.
     """
     api = llama_library.library()
-    if kv_type not in _KV_TYPES:
-        raise RuntimeFailed(f"unknown KV cache type {kv_type!r}", hint=f"known: {', '.join(_KV_TYPES)}")
     if not path.is_file():
         raise RuntimeFailed(f"{path}: there is no such file")
+    layers = gpu_layers or (0 if delegate == "cpu" else -1)
     llama_library.collect_log(api)
     tail.clear()
     settings = api.llama_model_default_params()
-    settings.n_gpu_layers = gpu_layers
+    settings.n_gpu_layers = layers
     settings.load_mode = api.LLAMA_LOAD_MODE_MMAP
     settings.vocab_only = vocab_only
     model = api.llama_model_load_from_file(os.fsencode(path), settings)
@@ -84,9 +97,9 @@ def load(
         options.n_batch = options.n_ubatch = min(batch, context)
         options.n_outputs_max = 0 if all_logits else 1
         options.n_threads = options.n_threads_batch = threads
-        options.flash_attn_type = 1 if flash_attention else 0
-        options.type_k = options.type_v = _KV_TYPES[kv_type]
-        options.offload_kqv = options.op_offload = gpu_layers != 0
+        options.flash_attn_type = 0 if exact else 1
+        options.type_k = options.type_v = _F32 if exact else _F16
+        options.offload_kqv = options.op_offload = layers != 0
         if callback is not None:
             options.cb_eval = callback
         handle = api.llama_init_from_model(model, options)

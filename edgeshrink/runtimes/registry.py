@@ -8,7 +8,11 @@ from typing import cast
 from edgeshrink.errors import PlanError
 from edgeshrink.runtimes.interface import Runtime
 
-RUNTIMES: dict[str, str] = {"llama_cpp": "edgeshrink.runtimes.llama_cpp"}
+RUNTIMES: dict[str, str] = {
+    "llama_cpp": "edgeshrink.runtimes.llama_cpp",
+    "executorch": "edgeshrink.runtimes.executorch",
+    "onnx": "edgeshrink.runtimes.onnx",
+}
 
 
 def runtime(name: str) -> Runtime:

@@ -110,7 +110,7 @@ def difference(model: Any, file: Path) -> float:
     """Largest difference of any logit at any position."""
     with torch.no_grad():
         expected = model(torch.tensor([IDS])).logits[0].numpy()
-    with load(file, context=256, threads=1, kv_type="f32", flash_attention=False) as session:
+    with load(file, context=256, threads=1, exact=True) as session:
         found = session.logits(IDS)
     assert found.shape == expected.shape
     assert np.abs(expected).max() > 1  # logits near zero would agree whatever the file says
@@ -164,7 +164,7 @@ def test_a_gguf_source_goes_through_unchanged(tmp_path: Path) -> None:
     source = {tensor.name: tensor for tensor in facts.tensors}
     write_gguf(second, metadata, layout(facts), source, importance=None, threads=1, listener=silent)
     with (
-        load(first, context=256, threads=1, kv_type="f32") as one,
-        load(second, context=256, threads=1, kv_type="f32") as two,
+        load(first, context=256, threads=1, exact=True) as one,
+        load(second, context=256, threads=1, exact=True) as two,
     ):
         assert np.array_equal(one.logits(IDS), two.logits(IDS))

@@ -1,28 +1,34 @@
-"""What any runtime must do, whatever it is made of. A new one adds a file that it can load to `FILES`."""
+"""What any runtime must do, whatever it is made of: one matrix over the registry.
+
+A new runtime adds the format that it loads to `FORMATS`, and a network to `tiny_networks` where it runs some.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgeshrink.errors import RuntimeFailed
-from edgeshrink.measure.synthetic import Shape, write_random_gguf
+from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.runtimes.interface import Runtime, Session
 from edgeshrink.runtimes.registry import RUNTIMES, runtime
 
-
-def _gguf(folder: Path) -> Path:
-    path = folder / "model.gguf"
-    write_random_gguf(path, Shape(type="F32", vocabulary=True))
-    return path
-
-
-FILES: dict[str, Callable[[Path], Path]] = {"llama_cpp": _gguf}
-TEXTS = ["", "plain words", "ünïcødé 世界 🙂", "tabs\tand\nlines\n\n", "nul \0 inside", "</s> <s>"]
+FORMATS = {"llama_cpp": "gguf", "onnx": "onnx", "executorch": "executorch"}
+TEXTS = [
+    "",
+    "plain words",
+    "ünïcødé 世界 🙂",
+    "tabs\tand\nlines\n\n",
+    "nul \0 inside",
+    "<|end|> <|begin|>",
+    " two  spaces ",
+]
+UNREADABLE = {"onnx": "\0"}
+"""Characters that a runtime's own tokenizer cannot take: refused, not lost."""
 
 
 @pytest.fixture(scope="module", params=sorted(RUNTIMES))
@@ -36,13 +42,13 @@ def implementation(name: str) -> Runtime:
 
 
 @pytest.fixture(scope="module")
-def file(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return FILES[name](tmp_path_factory.mktemp(name))
+def file(name: str, float_model: Callable[[str, str], Path]) -> Path:
+    return float_model("llama", FORMATS[name])
 
 
 @pytest.fixture(scope="module")
 def session(implementation: Runtime, file: Path) -> Iterator[Session]:
-    with implementation.load(file, context=256, threads=1, kv_type="f32") as loaded:
+    with implementation.load(file, context=256, threads=1, exact=True) as loaded:
         yield loaded
 
 
@@ -60,7 +66,11 @@ def test_it_says_what_it_is(name: str, implementation: Runtime, session: Session
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_becomes_ids_and_text_again(session: Session, text: str) -> None:
+def test_text_becomes_ids_and_text_again(name: str, session: Session, text: str) -> None:
+    if UNREADABLE.get(name, text + "x") in text:
+        with pytest.raises(DataError, match="NUL"):
+            session.tokenize(text, add_special=False, parse_special=False)
+        return
     ids = session.tokenize(text, add_special=False, parse_special=False)
     assert all(0 <= token < session.vocab_size for token in ids)
     assert session.detokenize(ids).decode().replace("▁", " ") == text
@@ -70,12 +80,25 @@ def test_text_becomes_ids_and_text_again(session: Session, text: str) -> None:
 def test_special_tokens_are_read_and_written_only_when_asked(session: Session) -> None:
     assert session.bos_id is not None
     assert session.eos_id in session.stop_ids
+    assert session.adds_bos
     assert session.tokenize("a", add_special=True, parse_special=False)[0] == session.bos_id
-    plain = session.tokenize("</s>", add_special=False, parse_special=False)
-    parsed = session.tokenize("</s>", add_special=False, parse_special=True)
+    assert session.bos_id not in session.tokenize("a", add_special=False, parse_special=False)
+    plain = session.tokenize("<|end|>", add_special=False, parse_special=False)
+    parsed = session.tokenize("<|end|>", add_special=False, parse_special=True)
     assert parsed == [session.eos_id] != plain
-    assert session.detokenize(parsed, special=True) == b"</s>"
+    assert session.detokenize(parsed, special=True) == b"<|end|>"
+    assert session.detokenize(plain, special=False) == b"<|end|>"
     assert session.detokenize(parsed, special=False) == b""
+
+
+def test_half_a_surrogate_pair_is_refused(session: Session) -> None:
+    with pytest.raises(DataError, match="surrogate"):
+        session.tokenize("\ud800", add_special=False, parse_special=False)
+
+
+def test_the_chat_template_is_the_sources(session: Session, source_model: Callable[[str], Path]) -> None:
+    settings = json.loads((source_model("llama") / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert session.chat_template == settings["chat_template"]
 
 
 def test_all_positions_at_once_equal_one_by_one(session: Session) -> None:
@@ -87,6 +110,38 @@ def test_all_positions_at_once_equal_one_by_one(session: Session) -> None:
     rows = [session.prefill(ids[:4])] + [session.decode(token) for token in ids[4:]]
     np.testing.assert_allclose(np.array(rows), whole[3:], atol=1e-4)
     assert session.position == len(ids)
+
+
+def test_batches_change_nothing(implementation: Runtime, file: Path, session: Session) -> None:
+    ids = [3 + position % 200 for position in range(100)]
+    whole = session.logits(ids)
+    with implementation.load(file, context=256, threads=1, exact=True, batch=32) as small:
+        parts = list(small.iter_logits(ids))
+        assert [len(rows) for rows in parts] == [32, 32, 32, 4]
+        np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-3)
+        small.reset()
+        np.testing.assert_allclose(small.prefill(ids), whole[-1], atol=1e-3)
+
+
+def test_a_session_for_one_row_of_logits_refuses_all_rows(implementation: Runtime, file: Path) -> None:
+    with implementation.load(file, context=256, threads=1, all_logits=False) as loaded:
+        assert loaded.prefill([70, 71, 72]).shape == (loaded.vocab_size,)
+        with pytest.raises(RuntimeFailed, match="last position"):
+            loaded.logits([1, 2])
+
+
+def test_a_vocabulary_alone_tokenizes_and_computes_nothing(
+    implementation: Runtime, file: Path, session: Session
+) -> None:
+    with implementation.load(file, context=64, threads=1, vocab_only=True) as words:
+        text = "words alone <|end|>"
+        for special in (True, False):
+            found = words.tokenize(text, add_special=special, parse_special=special)
+            assert found == session.tokenize(text, add_special=special, parse_special=special)
+        assert (words.vocab_size, words.stop_ids) == (session.vocab_size, session.stop_ids)
+        assert words.facts().context == 0
+        with pytest.raises(RuntimeFailed, match="vocabulary only"):
+            words.prefill([1])
 
 
 def test_the_context_matters_and_is_forgotten_on_reset(session: Session) -> None:
@@ -132,13 +187,12 @@ def test_an_empty_prompt_is_an_error(session: Session) -> None:
 def test_a_missing_and_a_garbage_file_are_refused(implementation: Runtime, file: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeFailed, match="no such file"):
         implementation.load(tmp_path / f"missing{file.suffix}", context=256, threads=1)
-    garbage = tmp_path / f"garbage{file.suffix}"
-    garbage.write_bytes(b"this is no model" * 64)
-    with pytest.raises(RuntimeFailed, match="garbage"):
-        implementation.load(garbage, context=256, threads=1)
-    garbage.write_bytes(b"")
-    with pytest.raises(RuntimeFailed, match="garbage"):
-        implementation.load(garbage, context=256, threads=1)
+    shutil.copytree(file.parent, tmp_path / "garbage")
+    garbage = tmp_path / "garbage" / file.name
+    for content in (b"this is no model" * 64, b"", file.read_bytes()[:-5000]):
+        garbage.write_bytes(content)
+        with pytest.raises(RuntimeFailed, match="garbage"):
+            implementation.load(garbage, context=256, threads=1)
 
 
 def test_closing_twice_is_fine_and_use_after_it_an_error(implementation: Runtime, file: Path) -> None:
@@ -159,6 +213,6 @@ def test_two_sessions_do_not_disturb_each_other(implementation: Runtime, file: P
     expected = session.prefill([70, 71, 72])
     session.reset()
     session.prefill([70, 71])
-    with implementation.load(file, context=256, threads=1, kv_type="f32") as other:
+    with implementation.load(file, context=256, threads=1, exact=True) as other:
         other.prefill([90, 91, 92])
     np.testing.assert_allclose(session.decode(72), expected, atol=1e-4)

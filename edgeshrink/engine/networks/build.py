@@ -57,7 +57,8 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
     steps = tuple(step_record(stored) for stored in workshop.used)
     measured = last.measurements
     quality = last.quality
-    notes = [*facts.notes, *workshop.notes, *version_notes(target)]
+    said = last.artifact.times.notes if last.artifact.times else ()
+    notes = [*facts.notes, *workshop.notes, *said, *version_notes(target)]
     if isinstance(quality, Unmeasured):
         notes.append(quality.reason)
     return Report(
@@ -82,6 +83,7 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
         steps=steps,
         notes=tuple(notes),
         traded_away=tuple(_traded_away(workshop, last)),
+        export_times=last.artifact.times,
     )
 
 

@@ -16,11 +16,11 @@ from edgeshrink.core.quality import LayerError, NetworkQuality
 from edgeshrink.core.reading import Prediction
 from edgeshrink.core.values import from_json, to_json
 from edgeshrink.engine.memory_guard import require_memory
+from edgeshrink.engine.steps.export_record import write_record
 from edgeshrink.engine.steps.plan_key import exporting_tools
 from edgeshrink.errors import StepFailed
 from edgeshrink.evaluate.network import evaluate_network, reference_outputs
-from edgeshrink.export.executorch.network import write_executorch_network
-from edgeshrink.export.executorch.sensitivity import executorch_layer_errors
+from edgeshrink.export.executorch.network import executorch_layer_errors, write_executorch_network
 from edgeshrink.export.onnx.network import write_onnx_network
 from edgeshrink.runtimes.network_samples import prepare_samples
 
@@ -113,7 +113,8 @@ class ExportFloatOnnx:
         require_memory(f"{self.facts.name} to onnx", self.host_ram, otherwise="export a smaller network")
 
     def call(self, workdir: Path, listener: Listener) -> None:
-        write_onnx_network(workdir / self.FILE, self.facts.source, log=self.log, listener=listener)
+        times = write_onnx_network(workdir / self.FILE, self.facts.source, log=self.log, listener=listener)
+        write_record(workdir, times)
         shutil.copyfile(self.log, workdir / LOG)
 
     def ensures(self, workdir: Path) -> None:
@@ -183,10 +184,11 @@ class MakeNetwork:
             "listener": listener,
         }
         if self.float_onnx is not None:
-            quantize_onnx(self.float_onnx[0], workdir / self.file, **settings)
+            times = quantize_onnx(self.float_onnx[0], workdir / self.file, **settings)
         else:
             source = self.facts.source
-            write_executorch_network(workdir / self.file, source, delegate=recipe.delegate, **settings)
+            times = write_executorch_network(workdir / self.file, source, delegate=recipe.delegate, **settings)
+        write_record(workdir, times)
         shutil.copyfile(self.log, workdir / LOG)
 
     def ensures(self, workdir: Path) -> None:
@@ -263,6 +265,7 @@ class EvaluateNetwork:
     reference: tuple[Path, str]
     samples: Path
     samples_sha256: str
+    scheme: str
     runtime: str
     delegate: str
     layers: tuple[LayerError, ...] = field(repr=False)
@@ -281,6 +284,7 @@ class EvaluateNetwork:
                 "samples": self.samples_sha256,
             },
             "parameters": {
+                "scheme": self.scheme,
                 "delegate": self.delegate,
                 "layers": [[layer.name, layer.error, layer.kept_float] for layer in self.layers],
             },
@@ -297,6 +301,7 @@ class EvaluateNetwork:
             reference=self.reference[0],
             samples=self.samples,
             source=self.facts.source,
+            scheme=self.scheme,
             layers=self.layers,
             threads=self.threads,
             listener=listener,

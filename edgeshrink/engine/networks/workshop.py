@@ -155,6 +155,7 @@ class NetworkWorkshop:
             reference=self._reference,
             samples=self._samples.file(steps.EVALUATION),
             samples_sha256=self._samples.digests[steps.EVALUATION],
+            scheme=recipe.scheme,
             runtime=situation.runtime,
             delegate=situation.delegate_here,
             layers=layers,

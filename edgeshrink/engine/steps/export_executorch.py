@@ -13,6 +13,7 @@ from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.engine.memory_guard import require_memory
+from edgeshrink.engine.steps.export_record import write_record
 from edgeshrink.engine.steps.plan_key import plan_key
 from edgeshrink.errors import StepFailed
 from edgeshrink.export.executorch.language import write_executorch
@@ -23,7 +24,8 @@ LOG = "export.log"
 
 @dataclass(frozen=True)
 class ExportExecutorch:
-    """Result: `artifact/model.pte` and the tokenizer's files; `export.log` has what the libraries said."""
+    """Result: `artifact/model.pte` and the tokenizer's files; `export.json`, an ExportTimes; `export.log` has what
+    the libraries said."""
 
     facts: ModelFacts
     source_sha256: str
@@ -53,7 +55,7 @@ class ExportExecutorch:
     def call(self, workdir: Path, listener: Listener) -> None:
         folder = workdir / FOLDER
         folder.mkdir()
-        write_executorch(
+        times = write_executorch(
             folder,
             self.facts,
             self.plan,
@@ -62,6 +64,7 @@ class ExportExecutorch:
             log=self.log,
             listener=listener,
         )
+        write_record(workdir, times)
         shutil.copyfile(self.log, workdir / LOG)
 
     def ensures(self, workdir: Path) -> None:

@@ -13,6 +13,7 @@ from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.engine.memory_guard import require_memory
+from edgeshrink.engine.steps.export_record import write_record
 from edgeshrink.engine.steps.plan_key import plan_key
 from edgeshrink.errors import StepFailed
 from edgeshrink.export.onnx.language import write_onnx
@@ -23,7 +24,8 @@ LOG = "export.log"
 
 @dataclass(frozen=True)
 class ExportOnnx:
-    """Result: `artifact/` with model.onnx, its data and genai_config.json; `export.log` has what the libraries said."""
+    """Result: `artifact/` with model.onnx, its data and genai_config.json; `export.json`, an
+    ExportTimes; `export.log` has what the libraries said."""
 
     facts: ModelFacts
     source_sha256: str
@@ -52,7 +54,8 @@ class ExportOnnx:
     def call(self, workdir: Path, listener: Listener) -> None:
         folder = workdir / FOLDER
         folder.mkdir()
-        write_onnx(folder, self.facts, self.plan, vocabulary=self.vocabulary, log=self.log, listener=listener)
+        times = write_onnx(folder, self.facts, self.plan, vocabulary=self.vocabulary, log=self.log, listener=listener)
+        write_record(workdir, times)
         shutil.copyfile(self.log, workdir / LOG)
 
     def ensures(self, workdir: Path) -> None:

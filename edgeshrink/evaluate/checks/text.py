@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from edgeshrink.catalog.source_tokenizer import SourceTokenizer, open_source_tokenizer
@@ -16,6 +15,7 @@ from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.conversations import CONVERSATIONS
 from edgeshrink.evaluate.hard_strings import HARD_STRINGS
+from edgeshrink.evaluate.subject import Subject
 from edgeshrink.runtimes.chat_bounded import render_chats_bounded
 from edgeshrink.runtimes.child import run_job
 
@@ -43,14 +43,14 @@ class _File:
     stop_ids: tuple[int, ...] = field(repr=False)
 
 
-def check_text(path: Path, facts: ModelFacts, vocabulary: Vocabulary, text: Text) -> tuple[Check, ...]:
-    """Open `path` in the runtime (vocabulary only, in a child process) and hold it against the source."""
+def check_text(subject: Subject, facts: ModelFacts, vocabulary: Vocabulary, text: Text) -> tuple[Check, ...]:
+    """Open `subject` in its runtime (for its vocabulary, in a child process) and hold it against the source."""
     carried = facts.source.kind == "gguf"
     source = None if carried else open_source_tokenizer(facts, vocabulary)
     plain = _plain_strings(source, text)
     expected = _render_all(vocabulary.chat_template, vocabulary)
     prompts = [prompt.rendered for prompt in expected if prompt.rendered is not None]
-    parameters = {"gguf": str(path), "plain": plain, "prompts": prompts, "framed": "Hello"}
+    parameters = {"subject": subject.as_json(), "plain": plain, "prompts": prompts, "framed": "Hello"}
     answer: dict[str, Any] = run_job("edgeshrink.evaluate.checks.text:job", parameters)
     found = _File(**answer)
     return (
@@ -63,9 +63,7 @@ def check_text(path: Path, facts: ModelFacts, vocabulary: Vocabulary, text: Text
 
 def job(parameters: dict[str, Any], emit: Any) -> dict[str, object]:
     """The child's side."""
-    from edgeshrink.runtimes import llama_cpp
-
-    with llama_cpp.load(Path(parameters["gguf"]), context=64, threads=1, vocab_only=True) as session:
+    with Subject.of(parameters["subject"]).open_vocabulary() as session:
 
         def ids(texts: Sequence[str], parse_special: bool) -> list[list[int]]:
             return [session.tokenize(text, add_special=False, parse_special=parse_special) for text in texts]
@@ -85,7 +83,7 @@ def _plain_strings(source: SourceTokenizer | None, text: Text) -> list[str]:
     stride = max(_PASSAGE_CHARACTERS, len(text.text) // _PASSAGES)
     passages = [text.text[start : start + _PASSAGE_CHARACTERS] for start in range(0, len(text.text), stride)]
     strings = [*HARD_STRINGS, *passages]
-    if source is not None and source.composes:  # llama.cpp never composes characters; the exporter says so in a note
+    if source is not None and source.composes:  # llama.cpp never composes characters; the vocabulary's notes say so
         strings = [unicodedata.normalize("NFC", string) for string in strings]
     return strings
 
@@ -161,7 +159,7 @@ def _prompt_tokens(source: SourceTokenizer | None, rendered: list[str], found: _
     wrong = sum(ids != right for ids, right in zip(found.prompts, expected, strict=True))
     differ = f"{wrong} of {len(rendered)} rendered conversations differ from the source's ids"
     if wrong and any(token.strips for token in source.added):
-        return Check(name, "skipped", f"{differ}: its special tokens swallow spaces beside them, llama.cpp's do not")
+        return Check(name, "skipped", f"{differ}: its special tokens swallow spaces beside them, the runtime's do not")
     if wrong:
         return Check(name, "failed", differ)
     return Check(name, "ok", f"{len(rendered)} rendered conversations give the source tokenizer's ids")

@@ -1,9 +1,20 @@
-"""The charts of report.html: one a file, each from values to an inline SVG, or the reason why there is none."""
+"""The charts of the pages: one a file, each from values to an inline SVG, or the reason why there is none."""
 
+from edgeshrink.report.charts.formats import formats_chart
+from edgeshrink.report.charts.inference import inference_chart
 from edgeshrink.report.charts.latency import inter_token_chart, ttft_chart
 from edgeshrink.report.charts.memory import memory_chart
 from edgeshrink.report.charts.prediction import prediction_chart
 from edgeshrink.report.charts.size_quality import size_quality_chart
 from edgeshrink.report.charts.svg import Figure
 
-__all__ = ["Figure", "inter_token_chart", "memory_chart", "prediction_chart", "size_quality_chart", "ttft_chart"]
+__all__ = [
+    "Figure",
+    "formats_chart",
+    "inference_chart",
+    "inter_token_chart",
+    "memory_chart",
+    "prediction_chart",
+    "size_quality_chart",
+    "ttft_chart",
+]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from edgeshrink.core.measurement import Measurements, PrefillPoint
+from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.reading import Measured
 from edgeshrink.report.charts import svg
+from edgeshrink.report.charts.columns import Column, columns_drawing
 from edgeshrink.report.format import number
 
 _POINTS = 400
@@ -59,16 +60,14 @@ def ttft_chart(measurements: Measurements) -> svg.Figure:
     points = [point for point in measurements.prefill if point.ttft_samples_ms]
     if not points:
         return svg.Figure("ttft", _TTFT_TITLE, "No prompt was timed.", None)
-    most = max(max(point.ttft_samples_ms) for point in points)
-    y = svg.Scale(0, most * 1.12 or 1.0, svg.BOTTOM, svg.TOP)
-    parts = [svg.y_axis(y, "milliseconds"), svg.line(svg.LEFT, svg.BOTTOM, svg.RIGHT, svg.BOTTOM, "axis")]
-    slot = (svg.RIGHT - svg.LEFT) / len(points)
-    for index, point in enumerate(points):
-        parts += _column(point, svg.LEFT + slot * (index + 0.5), min(30.0, slot * 0.3), y)
-    parts.append(svg.text((svg.LEFT + svg.RIGHT) / 2, svg.HEIGHT - 6, "prompt length, tokens", "title", "middle"))
-    said = "; ".join(f"{p.prompt_tokens} tokens: {_spell(p)}" for p in points)
+    columns = [
+        Column(f"{point.prompt_tokens:,}", point.ttft_samples_ms, point.ttft_p50_ms, point.ttft_p95_ms)
+        for point in points
+    ]
     caption = "A dot is one prefill; the line is the median, the dashed one the 95th percentile where there are enough."
-    return svg.Figure("ttft", _TTFT_TITLE, caption, svg.drawing("ttft", _TTFT_TITLE, said, parts))
+    return svg.Figure(
+        "ttft", _TTFT_TITLE, caption, columns_drawing("ttft", _TTFT_TITLE, columns, "prompt length, tokens")
+    )
 
 
 def _steps(samples: Sequence[float], x: svg.Scale, y: svg.Scale) -> list[tuple[float, float]]:
@@ -92,23 +91,3 @@ def _percentile(at: float, up: float, words: str, index: int) -> list[Markup]:
             svg.text(svg.RIGHT, level + 4, words, "name", "end"),
         ]
     return [svg.path([(at, up), (at, level)], "leader"), *parts, svg.text(at - 6, level + 4, words, "name", "end")]
-
-
-def _column(point: PrefillPoint, middle: float, half: float, y: svg.Scale) -> list[Markup]:
-    parts = []
-    samples = point.ttft_samples_ms
-    for index, sample in enumerate(samples):
-        # A fixed spread over the column: the golden ratio keeps neighbours apart without chance.
-        offset = ((index * 0.618034) % 1 - 0.5) * 1.3 * half
-        parts.append(svg.element("circle", cx=middle + offset, cy=y(sample), r=2.6, class_="dot"))
-    for reading, class_ in ((point.ttft_p50_ms, "median"), (point.ttft_p95_ms, "p95")):
-        if isinstance(reading, Measured):
-            parts.append(svg.line(middle - half, y(reading.value), middle + half, y(reading.value), class_))
-    if isinstance(point.ttft_p50_ms, Measured):
-        parts.append(svg.text(middle, y(max(samples)) - 8, f"{number(point.ttft_p50_ms.value)} ms", "name", "middle"))
-    return [*parts, svg.text(middle, svg.BOTTOM + 18, f"{point.prompt_tokens:,}", anchor="middle")]
-
-
-def _spell(point: PrefillPoint) -> str:
-    named = (("median", point.ttft_p50_ms), ("p95", point.ttft_p95_ms))
-    return ", ".join(f"{name} {number(r.value)} ms" for name, r in named if isinstance(r, Measured)) or "no percentile"

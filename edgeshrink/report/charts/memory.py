@@ -8,10 +8,11 @@ from itertools import groupby
 from markupsafe import Markup
 
 from edgeshrink.core.measurement import MemorySample
+from edgeshrink.core.reading import Measured
 from edgeshrink.core.report import Report
 from edgeshrink.report.charts import svg
-from edgeshrink.report.comparison import RAM, find_line
 from edgeshrink.report.format import human_bytes, limit_value
+from edgeshrink.report.predicted import line_of
 
 _ID = "memory"
 _TITLE = "Memory over time"
@@ -21,11 +22,12 @@ _CHARACTER = 7.6
 
 def memory_chart(report: Report) -> svg.Figure:
     """Resident memory of the measuring child; the budget's limit where it is near enough to be shown."""
-    samples = report.measurements.memory.timeline if report.measurements else ()
+    memory = report.measurements.memory if report.measurements else None
+    samples = memory.timeline if memory else ()
     if len(samples) < 2 or samples[-1].at_s <= samples[0].at_s:
         return svg.Figure(_ID, _TITLE, "Memory was not sampled often enough to be drawn.", None)
     peak = max(sample.anon_bytes + sample.file_bytes for sample in samples)
-    found = find_line(report, RAM)
+    found = line_of(report, memory.peak_rss_bytes if memory else None)
     limit = found.limit if found else None
     shown = limit is not None and limit <= 2.2 * peak
     unit, name = _unit(peak)
@@ -45,6 +47,13 @@ def memory_chart(report: Report) -> svg.Figure:
         svg.x_axis(x, "seconds since the process started"),
     ]
     caption = "Anonymous pages below, file-backed ones (the mapped weights) on top."
+    baseline = memory.baseline_rss_bytes if memory else None
+    if isinstance(baseline, Measured):
+        parts.append(svg.line(svg.LEFT, y(baseline.value / unit), svg.RIGHT, y(baseline.value / unit), "baseline"))
+        caption += (
+            f" Below the dotted line: {human_bytes(baseline.value)} that interpreter and runtime libraries took before "
+            "the file was opened."
+        )
     if shown and found is not None and limit is not None:
         parts.append(svg.line(svg.LEFT, y(limit / unit), svg.RIGHT, y(limit / unit), "limit"))
         parts.append(svg.text(svg.RIGHT, y(limit / unit) - 5, f"limit {limit_value(found)}", "limit-label", "end"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgeshrink.report.charts import svg
-from edgeshrink.report.comparison import Comparison
 from edgeshrink.report.format import error_text, human
+from edgeshrink.report.predicted import Predicted
 
 _ID = "prediction"
 _TITLE = "Prediction against measurement"
@@ -12,7 +12,7 @@ _ROW = 46.0
 _SIDE = 74.0  # room for the error beside the outermost point
 
 
-def prediction_chart(rows: tuple[Comparison, ...]) -> svg.Figure:
+def prediction_chart(rows: tuple[Predicted, ...]) -> svg.Figure:
     """One row a figure: its point is predicted / measured on a logarithmic axis, so twice and half are as far off."""
     rows = tuple(row for row in rows if row.predicted.value > 0 and row.measured.value > 0)
     if not rows:
@@ -55,7 +55,7 @@ def prediction_chart(rows: tuple[Comparison, ...]) -> svg.Figure:
     return svg.Figure(_ID, _TITLE, caption, svg.drawing(_ID, _TITLE, said, parts, height=bottom + 26))
 
 
-def _ratio(row: Comparison) -> float:
+def _ratio(row: Predicted) -> float:
     return row.predicted.value / row.measured.value
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from markupsafe import Markup
 
-from edgeshrink.core.reading import Estimate, Measured, Unmeasured
+from edgeshrink.core.quality import NetworkQuality
+from edgeshrink.core.reading import Estimate, Measured, Reading, Unmeasured
 from edgeshrink.core.report import Report, Rung
 from edgeshrink.core.verdict import Outcome, VerdictLine
 from edgeshrink.report.charts import svg
-from edgeshrink.report.comparison import MEAN_KL, SIZE, find_line
-from edgeshrink.report.format import human_bytes, limit_value, number
+from edgeshrink.report.figures import chosen_rung
+from edgeshrink.report.format import human, human_bytes, limit_value, number
+from edgeshrink.report.predicted import line_of, size_line
 
 _ID = "size-quality"
 _TITLE = "Size against quality"
@@ -18,32 +23,87 @@ _BAND = 62.0  # below the points, for the names of what was not built
 _MIB = 1024.0 * 1024.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Distance:
+    """What the vertical axis shows: 0 is equal to the reference. A network's is 1 - cosine."""
+
+    axis: str
+    name: str
+    of: Callable[[Rung], Reading | None]
+    limit: Callable[[float], float]
+    limit_text: Callable[[VerdictLine], str]
+    spell: Callable[[float], str]
+
+
+_KL = _Distance(
+    "mean KL to the reference, nats per token",
+    "mean KL",
+    lambda rung: rung.mean_kl,
+    lambda limit: limit,
+    limit_value,
+    number,
+)
+_COSINE = _Distance(
+    "1 - cosine of the outputs, to the float network",
+    "output cosine",
+    lambda rung: _away(rung.cosine),
+    lambda limit: 1 - limit,
+    lambda line: f"cosine {limit_value(line)}",
+    lambda distance: human(1 - distance, "cosine"),
+)
+
+
 def size_quality_chart(report: Report) -> svg.Figure:
     """Measured rungs as points with their intervals; every other candidate as a tick at its predicted size."""
-    measured = [(rung, rung.mean_kl) for rung in report.ladder if isinstance(rung.mean_kl, Measured)]
+    distance = _COSINE if any(rung.cosine is not None for rung in report.ladder) else _KL
+    readings = [(rung, distance.of(rung)) for rung in report.ladder]
+    last = chosen_rung(report)
+    chosen = None if last is None else report.ladder[last]
+    measured = [(rung, reading) for rung, reading in readings if isinstance(reading, Measured)]
     if not measured:
-        reasons = [rung.mean_kl.reason for rung in report.ladder if isinstance(rung.mean_kl, Unmeasured)]
+        reasons = [reading.reason for _, reading in readings if isinstance(reading, Unmeasured)]
         return svg.Figure(_ID, _TITLE, reasons[0] if reasons else "No scheme was compared with a source.", None)
-    kl_line, size_line = find_line(report, MEAN_KL), find_line(report, SIZE)
+    limit, size_limit = _quality_line(report), size_line(report)
+    highest = None if limit is None else distance.limit(limit.limit)
     ticks = _predicted(report)
     bottom = svg.BOTTOM - (_BAND if ticks else 0.0)
-    x = _size_scale([float(rung.artifact_bytes) for rung, _ in measured] + [size for _, size in ticks], size_line)
-    y = _kl_scale([kl for _, kl in measured], kl_line, bottom)
+    x = _size_scale([float(rung.artifact_bytes) for rung, _ in measured] + [size for _, size in ticks], size_limit)
+    y = _distance_scale([reading for _, reading in measured], highest, bottom)
     parts = [
-        svg.y_axis(y, "mean KL to the reference, nats per token" + (" (log)" if y.log else "")),
+        svg.y_axis(y, distance.axis + (" (log)" if y.log else "")),
         svg.x_axis(x, "file size, MiB" + (" (log)" if x.log else "")),
-        *_limits(x, y, size_line, kl_line),
+        *_limits(x, y, size_limit, highest, "" if limit is None else distance.limit_text(limit)),
         *_ticks(x, ticks),
     ]
-    for rung, kl in measured:
-        parts += _point(x, y, rung, kl, chosen=rung.scheme == report.artifact.scheme)
-    said = "; ".join(f"{r.scheme}: {human_bytes(r.artifact_bytes)}, mean KL {number(kl.value)}" for r, kl in measured)
+    for rung, reading in measured:
+        parts += _point(x, y, rung, reading, distance, chosen=rung is chosen)
+    said = "; ".join(
+        f"{rung.scheme}: {human_bytes(rung.artifact_bytes)}, {distance.name} {distance.spell(reading.value)}"
+        for rung, reading in measured
+    )
     caption = "Points were built and measured, with a 95 % interval; lower and further left is better."
+    if distance is _COSINE:
+        caption = "Points were built and measured; lower and further left is better."
     if ticks:
         caption += (
             " Ticks on the axis are candidates that were not built, at their predicted size: their quality is unknown."
         )
     return svg.Figure(_ID, _TITLE, caption, svg.drawing(_ID, _TITLE, said, parts))
+
+
+def _quality_line(report: Report) -> VerdictLine | None:
+    quality = report.quality
+    if isinstance(quality, NetworkQuality):
+        return line_of(report, quality.cosine_mean)
+    return None if quality is None else line_of(report, quality.mean_kl)
+
+
+def _away(cosine: Reading | None) -> Reading | None:
+    """1 - cosine; of float rounding nothing is left below zero."""
+    if not isinstance(cosine, Measured):
+        return cosine
+    low, high = (None if bound is None else max(0.0, 1 - bound) for bound in (cosine.high, cosine.low))
+    return Measured(max(0.0, 1 - cosine.value), cosine.n, low, high, cosine.how)
 
 
 def _predicted(report: Report) -> list[tuple[str, float]]:
@@ -62,19 +122,19 @@ def _size_scale(sizes: list[float], limit: VerdictLine | None) -> svg.Scale:
     return svg.Scale(max(0.0, low - room), high + room, svg.LEFT, svg.RIGHT)
 
 
-def _kl_scale(readings: list[Measured], limit: VerdictLine | None, bottom: float) -> svg.Scale:
-    values = [v for r in readings for v in (r.value, r.low, r.high) if v is not None] + ([limit.limit] if limit else [])
+def _distance_scale(readings: list[Measured], limit: float | None, bottom: float) -> svg.Scale:
+    values = [v for r in readings for v in (r.value, r.low, r.high) if v is not None] + ([limit] if limit else [])
     if min(values) > 0 and max(values) > 4 * min(values):
         return svg.Scale(min(values) / 1.6, max(values) * 1.6, bottom, svg.TOP, log=True)
     return svg.Scale(min(0.0, min(values)), (max(values) or 1.0) * 1.15, bottom, svg.TOP)
 
 
-def _limits(x: svg.Scale, y: svg.Scale, size: VerdictLine | None, kl: VerdictLine | None) -> list[Markup]:
+def _limits(x: svg.Scale, y: svg.Scale, size: VerdictLine | None, highest: float | None, spelled: str) -> list[Markup]:
     parts = []
-    if kl and kl.limit > 0:
-        up = y(kl.limit)
+    if highest is not None and highest > 0:
+        up = y(highest)
         parts += [svg.line(svg.LEFT, up, svg.RIGHT, up, "limit")]
-        parts += [svg.text(svg.RIGHT, up - 5, f"limit {limit_value(kl)}", "limit-label", "end")]
+        parts += [svg.text(svg.RIGHT, up - 5, f"limit {spelled}", "limit-label", "end")]
     if size and x.low <= size.limit / _MIB <= x.high:
         at = x(size.limit / _MIB)
         parts += [svg.line(at, svg.TOP, at, svg.BOTTOM, "limit")]
@@ -104,17 +164,18 @@ def _ticks(x: svg.Scale, candidates: list[tuple[str, float]]) -> list[Markup]:
     return parts
 
 
-def _point(x: svg.Scale, y: svg.Scale, rung: Rung, kl: Measured, *, chosen: bool) -> list[Markup]:
-    at, up = x(rung.artifact_bytes / _MIB), y(kl.value if kl.value > 0 or not y.log else y.low)
+def _point(
+    x: svg.Scale, y: svg.Scale, rung: Rung, reading: Measured, distance: _Distance, *, chosen: bool
+) -> list[Markup]:
+    at, up = x(rung.artifact_bytes / _MIB), y(reading.value if reading.value > 0 or not y.log else y.low)
     parts = []
-    if kl.low is not None and kl.high is not None:
-        low = kl.low if kl.low > 0 or not y.log else y.low
-        parts.append(svg.line(at, y(low), at, y(kl.high), "whisker"))
+    if reading.low is not None and reading.high is not None:
+        low = reading.low if reading.low > 0 or not y.log else y.low
+        parts.append(svg.line(at, y(low), at, y(reading.high), "whisker"))
     if chosen:
         parts.append(svg.element("circle", cx=at, cy=up, r=10, class_="ring"))
-    title = svg.element(
-        "title", f"{rung.scheme}: {human_bytes(rung.artifact_bytes)}, {number(kl.value)}, {rung.outcome}"
-    )
+    spelled = f"{distance.name} {distance.spell(reading.value)}"
+    title = svg.element("title", f"{rung.scheme}: {human_bytes(rung.artifact_bytes)}, {spelled}, {rung.outcome}")
     parts.append(_mark(rung.outcome, at, up, title))
     right = at > svg.RIGHT - 90
     parts.append(svg.text(at - 15 if right else at + 15, up + 4, rung.scheme, "name", "end" if right else "start"))

@@ -300,6 +300,7 @@ def _measurements() -> Measurements:
             Measured(float(peak_anon)),
             Measured(float(peak_file)),
             Unmeasured("smaps_rollup is not readable"),
+            Measured(27.5 * MIB, how="before the file was opened"),
             tuple(timeline),
         ),
         energy_mj_per_token=Unmeasured(NO_POWER),

@@ -3,9 +3,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
+from edgeshrink.core.quality import Quality
+from edgeshrink.core.report import Report
 from edgeshrink.report.card import model_card
 
 from .sample import NO_POWER, NOT_HERE, sample_profile_report, sample_report
+from .sample_formats import sample_executorch_report, sample_network_report
 
 
 def front_matter(card: str) -> dict[str, object]:
@@ -16,7 +21,7 @@ def front_matter(card: str) -> dict[str, object]:
 def test_the_card_says_what_from_which_source_how_and_how_well() -> None:
     report = sample_report()
     card = model_card(report)
-    assert report.source and report.compression and report.quality and report.measurements
+    assert report.source and report.compression and isinstance(report.quality, Quality) and report.measurements
     for fact in (
         report.artifact.file,
         report.artifact.sha256,
@@ -77,9 +82,10 @@ def test_ordinary_names_are_not_full_of_backslashes() -> None:
     assert "# edgeshrink/\\_demo at Q4_K_M" in model_card(sample_report())
 
 
-def test_every_table_row_has_as_many_cells_as_its_head() -> None:
+@pytest.mark.parametrize("report", [sample_report(), sample_executorch_report(), sample_network_report()])
+def test_every_table_row_has_as_many_cells_as_its_head(report: Report) -> None:
     width = 0
-    for line in model_card(sample_report()).splitlines():
+    for line in model_card(report).splitlines():
         bars = line.replace("\\|", "").count("|")
         if line.startswith("| ") and width:
             assert bars == width, line

@@ -12,10 +12,11 @@ import pytest
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.reading import Estimate, Measured, Unmeasured
 from edgeshrink.report import charts
-from edgeshrink.report.charts.svg import HEIGHT, WIDTH, Figure, Scale
-from edgeshrink.report.comparison import comparisons
+from edgeshrink.report.charts.svg import BOTTOM, HEIGHT, WIDTH, Figure, Scale
+from edgeshrink.report.predicted import predicted_and_measured
 
 from .sample import sample_profile_report, sample_report
+from .sample_formats import sample_encoder_report, sample_network_report
 
 
 def measurements() -> Measurements:
@@ -109,6 +110,63 @@ def test_first_tokens_have_one_column_a_prompt_length() -> None:
     assert charts.ttft_chart(replace(seen, prefill=())).svg is None
 
 
+def test_a_networks_runs_have_one_column_a_shape() -> None:
+    seen = sample_network_report().measurements
+    assert seen is not None
+    root = drawn(charts.inference_chart(seen))
+    assert len(list(root.iter("circle"))) == sum(len(point.samples_ms) for point in seen.inference)
+    for point in seen.inference:
+        assert point.shapes in words(root)
+    assert charts.inference_chart(replace(seen, inference=())).svg is None
+
+
+def test_shapes_without_room_are_spelled_in_the_caption() -> None:
+    seen = sample_encoder_report().measurements
+    assert seen is not None
+    figure = charts.inference_chart(seen)
+    texts = words(drawn(figure))
+    assert " A " in f" {texts} " and " B " in f" {texts} " and "input_ids" not in texts
+    for name, point in zip("AB", seen.inference, strict=True):
+        assert f"{name}: {point.shapes}" in figure.caption
+
+
+def test_of_many_runs_the_fastest_and_the_slowest_are_drawn() -> None:
+    seen = sample_network_report(points=1).measurements
+    assert seen is not None
+    (point,) = seen.inference
+    many = replace(point, samples_ms=tuple(1 + (index * 7919 % 5003) / 5003 for index in range(5003)))
+    root = drawn(charts.inference_chart(replace(seen, inference=(many,))))
+    heights = sorted(float(node.attrib["cy"]) for node in root.iter("circle"))
+    assert len(heights) == 200
+    scale = Scale(0, max(many.samples_ms) * 1.12, 246.0, 27.0)
+    assert heights[0] == pytest.approx(scale(max(many.samples_ms)), abs=0.01)
+    assert heights[-1] == pytest.approx(scale(min(many.samples_ms)), abs=0.01)
+
+
+def test_a_networks_quality_is_drawn_as_its_distance_from_one() -> None:
+    root = drawn(charts.size_quality_chart(sample_network_report()))
+    assert "limit cosine 0.99" in words(root)
+    marks = [node for node in root.iter() if node.attrib.get("class", "").startswith("mark")]
+    assert [node.attrib["class"] for node in marks] == ["mark fail", "mark pass"]
+    assert len([node for node in root.iter("circle") if node.attrib["class"] == "ring"]) == 1
+    limit = next(node for node in root.iter("line") if node.attrib["class"] == "limit")
+    assert float(marks[1].attrib["cy"]) > float(limit.attrib["y1"]), "nearer to the float network is further down"
+
+
+@pytest.mark.parametrize("cosine", [1.0, 1.0000001, 0.5, -1.0])
+def test_any_cosine_can_be_drawn(cosine: float) -> None:
+    report = sample_network_report()
+    rung = replace(report.ladder[0], cosine=Measured(cosine, 10))
+    drawn(charts.size_quality_chart(replace(report, ladder=(rung,), candidates=())))
+
+
+def test_memory_shows_what_was_there_before_the_file_was_opened() -> None:
+    figure = charts.memory_chart(sample_report())
+    (line,) = [node for node in drawn(figure).iter("line") if node.attrib["class"] == "baseline"]
+    assert float(line.attrib["y1"]) < BOTTOM
+    assert "27.5 MiB that interpreter and runtime libraries took" in figure.caption
+
+
 def test_memory_keeps_its_peak_however_many_samples_there_are() -> None:
     report = sample_report()
     assert report.measurements is not None
@@ -146,7 +204,7 @@ def test_without_samples_memory_says_so() -> None:
 
 def test_predictions_that_were_too_high_stand_right_of_the_line() -> None:
     report = sample_report()
-    rows = comparisons(report)
+    rows = predicted_and_measured(report)
     assert [row.label for row in rows] == ["Artifact size", "Peak RAM", "TTFT p95 at 256 tokens", "Decode speed"]
     root = drawn(charts.prediction_chart(rows))
     places = [float(node.attrib["cx"]) for node in root.iter("circle")]
@@ -157,17 +215,17 @@ def test_predictions_that_were_too_high_stand_right_of_the_line() -> None:
 
 def test_a_prediction_for_another_device_is_not_compared_with_this_host() -> None:
     report = replace(sample_report(), runs_on_this_host=False, verdict=replace(sample_report().verdict, lines=()))
-    assert [row.label for row in comparisons(report)] == ["Artifact size"]
+    assert [row.label for row in predicted_and_measured(report)] == ["Artifact size"]
 
 
 def test_figures_without_a_limit_are_compared_too() -> None:
     report = replace(sample_report(), verdict=replace(sample_report().verdict, lines=()))
-    assert [row.label for row in comparisons(report)] == ["Artifact size", "Peak RAM", "Decode speed"]
+    assert [row.label for row in predicted_and_measured(report)] == ["Artifact size", "Peak RAM", "Decode speed"]
 
 
 @pytest.mark.parametrize("factor", [1e-6, 0.3, 1.0, 40.0, 1e9])
 def test_any_error_of_a_prediction_fits_the_picture(factor: float) -> None:
-    rows = comparisons(sample_report())
+    rows = predicted_and_measured(sample_report())
     wrong = tuple(replace(row, predicted=Estimate(row.measured.value * factor, "guess")) for row in rows)
     drawn(charts.prediction_chart(wrong))
 

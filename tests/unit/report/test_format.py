@@ -13,6 +13,7 @@ from edgeshrink.report.format import (
     human,
     human_bytes,
     limit_text,
+    listed,
     number,
     plain,
     reading_text,
@@ -119,6 +120,42 @@ def test_without_both_figures_there_is_no_error() -> None:
     ):
         assert error_percent(prediction, reading) is None
     assert error_text(None) == "—"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.99987, "0.99987"),
+        (0.9931, "0.9931"),
+        (0.85, "0.850"),
+        (1.0, "1.0000000"),
+        (0.98999, "0.990"),
+        (-0.2, "-0.200"),
+    ],
+)
+def test_a_cosine_has_the_digits_that_its_distance_from_one_needs(value: float, text: str) -> None:
+    assert human(value, "cosine") == text
+
+
+def test_a_cosine_and_its_limit_spell_no_unit() -> None:
+    line = VerdictLine("output cosine", "cosine", ">=", 0.99, Measured(0.9987), None, "PASS", "")
+    assert limit_text(line) == "≥ 0.99"
+    assert reading_text(Measured(0.99874, 9, 0.99861, 0.99885), "cosine") == "0.9987 ± 0.0001"
+    assert reading_text(Measured(0.9182), "score") == "0.9182"
+
+
+def test_yes_and_no_are_words() -> None:
+    line = VerdictLine("backend", "as asked for", ">=", 1.0, Measured(0.0), None, "FAIL", "cuda was asked for, cpu ran")
+    assert limit_text(line) == "as asked for"
+    assert short_text(line.reading, line.unit) == "another one"
+    assert short_text(Measured(1.0), line.unit) == "as asked for"
+
+
+def test_a_list_never_leaves_out_one_alone() -> None:
+    assert listed(["a", "b", "c"], most=3, more="files") == "a, b, c"
+    assert listed(["a", "b", "c", "d"], most=3, more="files") == "a, b, c, d"
+    assert listed(["a", "b", "c", "d", "e"], most=3, more="files") == "a, b, c and 2 more files"
+    assert listed([], most=3, more="files") == ""
 
 
 def test_nothing_that_steers_a_terminal_survives() -> None:

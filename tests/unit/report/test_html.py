@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from edgeshrink.core.quality import Quality
 from edgeshrink.core.report import Report
 from edgeshrink.report.format import limit_text, line_label, reading_text
 from edgeshrink.report.html import report_to_html
 
 from .sample import NO_POWER, NOT_HERE, TOO_FEW, sample_failed_report, sample_profile_report, sample_report
+from .sample_formats import sample_apart_report, sample_executorch_report, sample_network_report, sample_onnx_report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='x'>&amp;</style></title>{{ 7*7 }}"
@@ -58,7 +60,17 @@ def poisoned(value: Any) -> Any:
     return HOSTILE if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize("report", [sample_report(), sample_profile_report(), sample_failed_report()])
+EVERY = [
+    sample_report(),
+    sample_profile_report(),
+    sample_failed_report(),
+    sample_onnx_report(),
+    sample_apart_report(),
+    sample_network_report(),
+]
+
+
+@pytest.mark.parametrize("report", EVERY)
 def test_every_line_of_the_verdict_is_on_the_page(report: Report) -> None:
     page = Page(report_to_html(report))
     assert page.open == []
@@ -83,7 +95,7 @@ def test_the_verdict_stands_before_everything_else() -> None:
 def test_the_standard_of_reporting_is_kept() -> None:
     report = sample_report()
     text = Page(report_to_html(report)).text
-    assert report.source and report.quality and report.compression and report.measurements
+    assert report.source and isinstance(report.quality, Quality) and report.compression and report.measurements
     for fact in (
         report.source.digest,
         report.artifact.sha256,
@@ -139,8 +151,9 @@ def test_reasons_stand_where_nothing_was_measured() -> None:
     assert NOT_HERE in Page(report_to_html(sample_profile_report())).text
 
 
-def test_the_page_asks_for_nothing() -> None:
-    source = report_to_html(sample_report())
+@pytest.mark.parametrize("report", EVERY)
+def test_the_page_asks_for_nothing(report: Report) -> None:
+    source = report_to_html(report)
     page = Page(source)
     assert not re.search(r"https?:|//[a-z]|url\(|@import", source)
     assert not {tag for tag, _ in page.tags} & {"script", "iframe", "img", "object", "embed", "form", "base", "video"}
@@ -152,11 +165,11 @@ def test_the_page_asks_for_nothing() -> None:
     assert (policy["content"] or "").startswith("default-src 'none'")
 
 
-def test_no_text_from_outside_becomes_markup() -> None:
-    report = poisoned(sample_failed_report())
-    source = report_to_html(report)
+@pytest.mark.parametrize("clean", [sample_failed_report(), sample_executorch_report(), sample_network_report()])
+def test_no_text_from_outside_becomes_markup(clean: Report) -> None:
+    source = report_to_html(poisoned(clean))
     page = Page(source)
-    plain_tags = {tag for tag, _ in Page(report_to_html(sample_failed_report())).tags}
+    plain_tags = {tag for tag, _ in Page(report_to_html(clean)).tags}
     assert {tag for tag, _ in page.tags} <= plain_tags
     assert "<script" not in source
     assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]

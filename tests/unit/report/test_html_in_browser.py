@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from edgeshrink.report.comparison_html import comparison_to_html
 from edgeshrink.report.html import report_to_html
 
 from .sample import sample_failed_report, sample_report
+from .sample_formats import sample_full_comparison, sample_network_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = (
@@ -55,6 +57,22 @@ def test_the_page_is_whole_and_the_console_is_silent(browser: str, tmp_path: Pat
     for line in report.verdict.lines:
         assert line.why.replace("&", "&amp;") in dom
     assert dom.count("<details>") == len({tensor.type for tensor in report.artifact.tensors})
+
+
+def test_a_networks_page_is_whole_too(browser: str, tmp_path: Path) -> None:
+    page = report_to_html(sample_network_report())
+    dom, console = opened(browser, page, tmp_path)
+    assert console == []
+    assert dom.count("<svg") == 4
+    assert dom.count("<tr") == page.count("<tr")
+
+
+def test_the_comparison_is_whole_and_silent(browser: str, tmp_path: Path) -> None:
+    page = comparison_to_html(sample_full_comparison())
+    dom, console = opened(browser, page, tmp_path)
+    assert console == []
+    assert dom.count("<svg") == 4
+    assert dom.count('<a href="') == 3 and dom.count("<rect") == page.count("<rect")
 
 
 def test_the_page_stops_a_request_that_somebody_put_into_it(browser: str, tmp_path: Path) -> None:

@@ -6,15 +6,27 @@ from dataclasses import fields, replace
 
 import pytest
 
+from edgeshrink.core.quality import Quality
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.report import Report
 from edgeshrink.errors import DataError
 from edgeshrink.report.json import report_from_json, report_schema, report_to_json
 
 from .sample import NO_POWER, sample_failed_report, sample_profile_report, sample_report
+from .sample_formats import sample_apart_report, sample_executorch_report, sample_network_report
 
 
-@pytest.mark.parametrize("report", [sample_report(), sample_profile_report(), sample_failed_report()])
+@pytest.mark.parametrize(
+    "report",
+    [
+        sample_report(),
+        sample_profile_report(),
+        sample_failed_report(),
+        sample_executorch_report(),
+        sample_apart_report(),
+        sample_network_report(),
+    ],
+)
 def test_a_report_reads_back_as_it_was(report: Report) -> None:
     assert report_from_json(report_to_json(report)) == replace(report, folder=None)
 
@@ -48,12 +60,12 @@ def test_an_unmeasured_reading_keeps_its_reason_and_is_no_number() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_reading_that_is_not_finite_becomes_unmeasured(value: float) -> None:
     report = sample_report()
-    assert report.quality is not None
+    assert isinstance(report.quality, Quality)
     broken = replace(report, quality=replace(report.quality, perplexity=Measured(value, 10, value, 3.0)))
     text = report_to_json(broken)
     json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
     quality = report_from_json(text).quality
-    assert quality is not None
+    assert isinstance(quality, Quality)
     assert isinstance(quality.perplexity, Unmeasured)
     assert "finite" in quality.perplexity.reason
 
@@ -80,14 +92,23 @@ def test_what_is_no_report_is_refused_with_the_key(change: object, said: str) ->
         report_from_json(json.dumps(data))
 
 
+def test_a_report_of_another_version_is_told_so_and_not_by_its_first_missing_key() -> None:
+    data = json.loads(report_to_json(sample_report()))
+    data["schema"] = "edgeshrink-report-1"
+    del data["measurements"]["memory"]["baseline_rss_bytes"]
+    with pytest.raises(DataError, match=r"schema is 'edgeshrink-report-1', expected 'edgeshrink-report-2'"):
+        report_from_json(json.dumps(data))
+
+
 def test_text_that_is_no_json_is_refused() -> None:
     with pytest.raises(DataError, match="not a report"):
         report_from_json("{")
 
 
-def test_the_schema_describes_what_is_written() -> None:
+@pytest.mark.parametrize("report", [sample_report(), sample_executorch_report(), sample_network_report()])
+def test_the_schema_describes_what_is_written(report: Report) -> None:
     schema = report_schema()
-    data = json.loads(report_to_json(sample_report()))
+    data = json.loads(report_to_json(report))
     assert set(schema["properties"]) == set(data) == {field.name for field in fields(Report)} - {"folder"}
     assert set(schema["required"]) <= set(data)
     _follows(data, schema, schema["$defs"])

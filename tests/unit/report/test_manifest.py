@@ -8,10 +8,17 @@ import pytest
 
 from edgeshrink.core.manifest import Manifest
 from edgeshrink.errors import DataError, UsageError
-from edgeshrink.report.json import report_to_json
-from edgeshrink.report.manifest import is_ours, read_manifest, verify_manifest, write_manifest
+from edgeshrink.report.json import comparison_to_json, report_to_json
+from edgeshrink.report.manifest import (
+    is_ours,
+    read_manifest,
+    verify_manifest,
+    write_comparison_manifest,
+    write_manifest,
+)
 
 from .sample import sample_profile_report, sample_report
+from .sample_formats import sample_comparison, sample_onnx_report
 
 VERSIONS = {"python": "3.11.9", "edgeshrink": "0.1.0"}
 
@@ -26,6 +33,71 @@ def folder(tmp_path: Path) -> Path:
     (out / "more" / "notes.txt").write_text("hello", encoding="utf-8")
     write_manifest(out, sample_report(), VERSIONS)
     return out
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """What `--format all` leaves: a folder for each format with its own manifest, and the comparison above them."""
+    out = tmp_path / "all"
+    artifact = out / "onnx" / "demo-int4-onnx"
+    artifact.mkdir(parents=True)
+    (artifact / "model.onnx").write_bytes(b"graph")
+    (artifact / "model.onnx.data").write_bytes(bytes(range(256)) * 20)
+    (out / "onnx" / "report.json").write_text(report_to_json(sample_onnx_report()), encoding="utf-8")
+    write_manifest(out / "onnx", sample_onnx_report(), VERSIONS)
+    (out / "comparison.json").write_text(comparison_to_json(sample_comparison()), encoding="utf-8")
+    write_comparison_manifest(out, sample_comparison(), VERSIONS)
+    return out
+
+
+def test_the_files_of_an_artifacts_folder_are_listed_with_forward_slashes(several: Path) -> None:
+    manifest = read_manifest(several / "onnx")
+    names = [file.name for file in manifest.files]
+    assert names == ["demo-int4-onnx/model.onnx", "demo-int4-onnx/model.onnx.data", "report.json"]
+    assert verify_manifest(several / "onnx") == ()
+    (several / "onnx" / "demo-int4-onnx" / "model.onnx.data").write_bytes(b"cut")
+    (problem,) = verify_manifest(several / "onnx")
+    assert problem.startswith("demo-int4-onnx/model.onnx.data: changed")
+
+
+def test_a_known_digest_of_a_file_in_a_folder_is_taken_by_its_whole_name(several: Path) -> None:
+    known = {"demo-int4-onnx/model.onnx.data": "1" * 64, "model.onnx": "2" * 64}
+    manifest = write_manifest(several / "onnx", sample_onnx_report(), VERSIONS, known_sha256=known)
+    assert _file(manifest, "demo-int4-onnx/model.onnx.data") == "1" * 64
+    assert _file(manifest, "demo-int4-onnx/model.onnx") == hashlib.sha256(b"graph").hexdigest()
+
+
+def test_a_link_in_the_place_of_an_artifacts_folder_is_found(several: Path) -> None:
+    inside = several / "onnx" / "demo-int4-onnx"
+    inside.rename(several.parent / "elsewhere")
+    try:
+        inside.symlink_to(several.parent / "elsewhere", target_is_directory=True)
+    except OSError as error:
+        pytest.skip(f"no symbolic links here: {error}")
+    assert verify_manifest(several / "onnx") == ("demo-int4-onnx: not listed in manifest.json",)
+
+
+def test_the_manifest_above_several_formats_covers_all_of_them(several: Path) -> None:
+    manifest = read_manifest(several)
+    assert is_ours(several) and verify_manifest(several) == ()
+    assert [file.name for file in manifest.files] == [
+        "comparison.json",
+        "onnx/demo-int4-onnx/model.onnx",
+        "onnx/demo-int4-onnx/model.onnx.data",
+        "onnx/manifest.json",
+        "onnx/report.json",
+    ]
+    assert (manifest.plan.format, manifest.plan.scheme) == ("gguf,onnx,executorch", "gguf=Q4_K_M,onnx=int4")
+    assert manifest.report_sha256 == _file(manifest, "comparison.json")
+    (several / "onnx" / "report.json").write_text("{}", encoding="utf-8")
+    assert [problem.split(":")[0] for problem in verify_manifest(several)] == ["onnx/report.json"]
+
+
+def test_no_manifest_above_formats_without_their_comparison(several: Path) -> None:
+    (several / "comparison.json").unlink()
+    with pytest.raises(UsageError, match=r"comparison\.json"):
+        write_comparison_manifest(several, sample_comparison(), VERSIONS)
+    assert "comparison.json: missing" in verify_manifest(several)
 
 
 def test_an_untouched_folder_has_no_problem(folder: Path) -> None:

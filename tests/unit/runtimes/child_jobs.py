@@ -46,6 +46,12 @@ def chatter(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     return {"honest": True}
 
 
+def native_words(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
+    """Prints as C code does: past Python's streams."""
+    os.write(1, (parameters["words"] + "\n").encode())
+    return {}
+
+
 def sleep(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     emit({"pid": os.getpid()})
     time.sleep(600)

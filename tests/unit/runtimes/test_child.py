@@ -76,6 +76,50 @@ def test_chatter_on_stdout_cannot_forge_or_block_the_result() -> None:
     assert run_job("child_jobs:chatter", {}) == {"honest": True}
 
 
+def test_all_that_a_child_prints_is_in_its_log_before_the_result_is_here(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "job.log"
+    assert run_job("child_jobs:chatter", {}, log=log) == {"honest": True}
+    said = log.read_bytes()
+    assert b"forged" in said
+    assert said.count(b"garbage without an end of line \xff") == 300 * 40
+    assert said.count(b"more garbage\n") == 300 * 40
+
+
+def test_a_log_is_appended_to(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    log.write_text("before\n", encoding="utf-8")
+    run_job("child_jobs:native_words", {"words": "one"}, log=log)
+    run_job("child_jobs:native_words", {"words": "two"}, log=log)
+    assert log.read_text(encoding="utf-8") == "before\none\ntwo\n"
+
+
+def test_a_crash_names_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    with pytest.raises(RuntimeFailed) as caught:
+        run_job("child_jobs:abort", {}, log=log)
+    assert "the last words" in caught.value.hint and str(log) in caught.value.hint
+    assert "the last words\n" in log.read_text(encoding="utf-8")
+
+
+def test_the_whole_traceback_of_an_exception_is_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    with pytest.raises(RuntimeFailed) as caught:
+        run_job("child_jobs:stumble", {}, log=log)
+    assert str(log) in caught.value.hint
+    assert log.read_text(encoding="utf-8").startswith("Traceback")
+
+
+def test_a_refusal_is_quoted_without_a_log(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        run_job("child_jobs:refuse", {}, log=tmp_path / "job.log")
+    assert caught.value.hint == "make it right"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_on_a_full_disk_stops_nothing() -> None:
+    assert run_job("child_jobs:chatter", {}, log=Path("/dev/full")) == {"honest": True}
+
+
 def test_a_job_that_takes_too_long_is_stopped() -> None:
     pids: list[int] = []
     with pytest.raises(RuntimeFailed, match="did not finish"):

@@ -63,7 +63,7 @@ def test_logits_are_those_of_an_independent_forward_pass(tmp_path: Path) -> None
     path = tmp_path / "f32.gguf"
     write_random_gguf(path, Shape(width=128, ffn=192, type="F32"), seed=7)
     ids = [5, 9, 300, 17, 17, 2, 250]
-    with llama_cpp.load(path, context=256, threads=1, kv_type="f32") as session:
+    with llama_cpp.load(path, context=256, threads=1, exact=True) as session:
         found = session.logits(ids)
     expected = numpy_logits(path, ids)
     assert expected.std() > 0.1
@@ -82,16 +82,19 @@ def test_batches_do_not_change_the_logits(tiny_gguf: Path) -> None:
     np.testing.assert_allclose(last, whole[-1], atol=5e-3)
 
 
-def test_quantized_kv_needs_flash_attention_and_the_error_says_so(tiny_gguf: Path) -> None:
-    with pytest.raises(RuntimeFailed, match="flash_attn"):
-        llama_cpp.load(tiny_gguf, context=256, threads=1, kv_type="q8_0")
-    with llama_cpp.load(tiny_gguf, context=256, threads=1, kv_type="q8_0", flash_attention=True) as session:
-        assert session.prefill([1, 2, 3]).shape == (session.vocab_size,)
+def test_exact_arithmetic_is_not_the_apps(tiny_gguf: Path) -> None:
+    found = {}
+    for exact in (True, False):
+        with llama_cpp.load(tiny_gguf, context=256, threads=1, exact=exact) as session:
+            found[exact] = session.logits(range(1, 60))
+        said = [line for line in tail.lines() if "KV buffer" in line or "K (" in line]
+        assert any(f"K ({'f32' if exact else 'f16'})" in line for line in said), said
+    assert 0 < abs(found[True] - found[False]).max() < 0.05
 
 
-def test_an_unknown_kv_type_is_refused(tiny_gguf: Path) -> None:
-    with pytest.raises(RuntimeFailed, match="q2_k"):
-        llama_cpp.load(tiny_gguf, context=256, threads=1, kv_type="q2_k")
+def test_networks_are_refused(tiny_gguf: Path) -> None:
+    with pytest.raises(RuntimeFailed, match="language model"):
+        llama_cpp.open_network(tiny_gguf, threads=1)
 
 
 def test_an_unsupported_architecture_is_refused_in_the_librarys_words(tiny_gguf: Path, tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""Samples from .npz files: arrays by input name, one sample or a stack of them in a file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeshrink.catalog.samples import Sample, Samples, describe, divide, fits, state_pairs
+from edgeshrink.core.network import NetworkFacts, Port
+from edgeshrink.errors import DataError
+
+SUFFIX = ".npz"
+LABEL = "label"
+
+
+def read_arrays(
+    files: list[Path], facts: NetworkFacts, folder: Path, *, calibration: int, evaluation: int, seed: int
+) -> tuple[Samples, Samples]:
+    """See `sample_reading.read_samples`.
+
+    A file holds one sample (every array as its input takes it) or a stack (every array with one more dimension in
+    front; what has none is the same for all). "label" is a whole number, one a sample. A stack that leaves out a state
+    which the network hands on is a sequence: its samples stay in order. The whole first part of all goes to calibration
+    then (more than asked for: whoever has the states thins it out), the beginning of the rest to evaluation.
+    """
+    stacks = [_read(file, facts) for file in files]
+    states = set(state_pairs(facts.inputs, facts.outputs))
+    sequence = any(states - set(stack[0].arrays) for stack in stacks)
+    if sequence:
+        ordered = [sample for stack in stacks for sample in _in_order(stack)]
+        count = len(ordered) * calibration // max(1, calibration + evaluation)
+        chosen = (tuple(ordered[:count]), tuple(ordered[count : count + evaluation]))
+    else:
+        groups: dict[int | None, list[Sample]] = {}
+        for sample in (sample for stack in stacks for sample in stack):
+            groups.setdefault(sample.label, []).append(sample)
+        chosen = divide(list(groups.values()), calibration=calibration, evaluation=evaluation, seed=seed)
+    kind = "samples, in order with the state carried," if sequence else "samples"
+    first, second = (Samples(part, f"{len(part)} {kind} of {folder.name}") for part in chosen)
+    return first, second
+
+
+def _in_order(stack: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    return tuple(Sample(sample.arrays, sample.label, index == 0) for index, sample in enumerate(stack))
+
+
+def _read(file: Path, facts: NetworkFacts) -> tuple[Sample, ...]:
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as problem:
+        raise DataError(
+            f"{file} cannot be read as an .npz file of plain arrays: {problem}", hint="write it with numpy.savez"
+        ) from problem
+    names = [port.name for port in facts.inputs]
+    labels = arrays.pop(LABEL, None) if LABEL not in names else None
+    wanted = ", ".join(map(describe, facts.inputs))
+    unknown = [name for name in arrays if name not in names]
+    if unknown:
+        raise DataError(f"{file}: the network has no input {unknown[0]}", hint=f"its inputs: {wanted}")
+    states = state_pairs(facts.inputs, facts.outputs)
+    missing = [name for name in names if name not in arrays and name not in states]
+    if missing:
+        raise DataError(f"{file} has no array {missing[0]}", hint=f"the network's inputs: {wanted}")
+    ports = [port for port in facts.inputs if port.name in arrays]
+    if not ports:
+        raise DataError(f"{file} is empty", hint=f"the network's inputs: {wanted}")
+    typed = {port.name: _typed(file, port, arrays[port.name]) for port in ports}
+    return _stack(file, ports, typed, labels)
+
+
+def _stack(
+    file: Path, ports: list[Port], arrays: Mapping[str, NDArray[Any]], labels: NDArray[Any] | None
+) -> tuple[Sample, ...]:
+    whole = {port.name for port in ports if fits(port, arrays[port.name].shape)}
+    stacked = [port for port in ports if port.name not in whole]
+    for port in stacked:
+        shape = arrays[port.name].shape
+        if not shape or not fits(port, shape[1:]):
+            raise DataError(
+                f"{file}: {port.name} is {' x '.join(map(str, shape)) or 'a scalar'}, expected {describe(port)}, or "
+                "a stack of those"
+            )
+    sizes = {len(arrays[port.name]) for port in stacked}
+    if len(sizes) > 1:
+        raise DataError(f"{file}: its arrays are stacks of {' and '.join(map(str, sorted(sizes)))} samples")
+    count = sizes.pop() if sizes else 1
+    numbers = _labels(file, labels, count)
+    return tuple(
+        Sample(
+            {name: array if name in whole else array[index] for name, array in arrays.items()},
+            None if numbers is None else numbers[index],
+        )
+        for index in range(count)
+    )
+
+
+def _labels(file: Path, labels: NDArray[Any] | None, count: int) -> list[int] | None:
+    if labels is None:
+        return None
+    numbers = np.atleast_1d(labels)
+    if numbers.shape != (count,) or not np.issubdtype(numbers.dtype, np.integer):
+        raise DataError(f"{file}: label is {labels.dtype} {labels.shape}, expected {count} whole numbers")
+    return [int(number) for number in numbers]
+
+
+def _typed(file: Path, port: Port, array: NDArray[Any]) -> NDArray[Any]:
+    wanted = np.dtype(port.dtype)
+    if array.dtype != wanted and not np.can_cast(array.dtype, wanted, "same_kind"):
+        raise DataError(f"{file}: {port.name} is {array.dtype}, expected {describe(port)}")
+    return np.ascontiguousarray(array.astype(wanted)).reshape(array.shape)

@@ -1,0 +1,77 @@
+"""Prediction beside measurement: which figures of a report have both, and how far off the prediction was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeshrink.core.reading import Estimate, Measured, Prediction, Reading
+from edgeshrink.core.report import Report
+from edgeshrink.core.verdict import VerdictLine
+from edgeshrink.report.format import error_percent, line_label
+from edgeshrink.report.told import export_peak
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """One figure that was predicted and then measured. `error` is in percent of the measurement."""
+
+    label: str
+    unit: str
+    predicted: Estimate
+    measured: Measured
+    error: float
+
+
+def line_of(report: Report, reading: Reading | None) -> VerdictLine | None:
+    """The verdict's line that judges `reading`, whatever its name.
+
+    None for what was not measured, and where the budget has no such line.
+    """
+    if not isinstance(reading, Measured):
+        return None
+    return next((line for line in report.verdict.lines if line.reading == reading), None)
+
+
+def size_line(report: Report) -> VerdictLine | None:
+    """The verdict's line on the artifact's size."""
+    size = float(report.artifact.nbytes)
+    for line in report.verdict.lines:
+        if line.unit == "bytes" and isinstance(line.reading, Measured) and line.reading.value == size:
+            return line
+    return None
+
+
+def predicted_and_measured(report: Report) -> tuple[Predicted, ...]:
+    """Every budget line with both figures, then size, RAM and decode speed where the budget has no such line.
+
+    Speeds and RAM of another device than this host are never compared with what this host measured.
+    """
+    found: list[tuple[str, str, Prediction | None, Reading]] = [
+        (line.name, line.unit, line.prediction, line.reading) for line in report.verdict.lines
+    ]
+    found += _without_limit(report)
+    rows = []
+    for name, unit, prediction, reading in found:
+        error = error_percent(prediction, reading)
+        if error is not None and isinstance(prediction, Estimate) and isinstance(reading, Measured):
+            rows.append(Predicted(line_label(name), unit, prediction, reading, error))
+    return tuple(rows)
+
+
+def _without_limit(report: Report) -> list[tuple[str, str, Prediction | None, Reading]]:
+    """What is predicted of every file and measured here, where no line of the budget has it."""
+    predictions, measurements = report.predictions, report.measurements
+    rows: list[tuple[str, str, Prediction | None, Reading]] = []
+    if predictions is not None and size_line(report) is None:
+        size = Measured(float(report.artifact.nbytes), how="size of the finished file")
+        rows.append(("artifact size", "bytes", predictions.artifact_bytes, size))
+    if predictions is not None and measurements is not None and report.runs_on_this_host:
+        peak, speed = measurements.memory.peak_rss_bytes, measurements.decode_tok_s
+        if line_of(report, peak) is None:
+            rows.append(("peak RAM", "bytes", predictions.peak_rss_bytes, peak))
+        if line_of(report, speed) is None:
+            rows.append(("decode speed", "tok/s", predictions.decode_tok_s, speed))
+    exporting = export_peak(report)
+    if predictions is not None and exporting is not None:
+        rows.append(("RAM of the export", "bytes", predictions.host_ram_bytes, exporting))
+    return rows

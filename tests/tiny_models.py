@@ -1,0 +1,88 @@
+"""Tiny random language models as Hugging Face folders, written without torch: the demo's tokenizer, random weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+CONTEXT = 256
+_SHAPE: dict[str, Any] = {
+    "vocab_size": 4096,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": CONTEXT,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 10000.0,
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "tie_word_embeddings": False,
+    "dtype": "float32",
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 2,
+}
+KINDS: dict[str, dict[str, Any]] = {
+    "llama": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "mlp_bias": False},
+    "qwen3": {
+        "model_type": "qwen3",
+        "architectures": ["Qwen3ForCausalLM"],
+        "tie_word_embeddings": True,
+        "head_dim": 32,
+        "use_sliding_window": False,
+    },
+}
+
+
+def write_tiny_model(folder: Path, demo: Path, kind: str = "llama", *, seed: int = 3) -> Path:
+    """A model of `kind` in the new `folder`, with the tokenizer and the chat template of the `demo` model."""
+    config = {**_SHAPE, **KINDS[kind]}
+    folder.mkdir(parents=True)
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        shutil.copyfile(demo / name, folder / name)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    random = np.random.default_rng(seed)
+    save_file(
+        {name: _values(random, name, shape) for name, shape in _shapes(config).items()}, folder / "model.safetensors"
+    )
+    return folder
+
+
+def _values(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    values = random.standard_normal(shape, np.float32)
+    return (1 + 0.3 * values if name.endswith("norm.weight") else 0.12 * values).astype(np.float32)
+
+
+def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    hidden, ffn, dim = config["hidden_size"], config["intermediate_size"], config["head_dim"]
+    queries, keys = config["num_attention_heads"] * dim, config["num_key_value_heads"] * dim
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (config["vocab_size"], hidden),
+        "model.norm.weight": (hidden,),
+    }
+    if not config["tie_word_embeddings"]:
+        shapes["lm_head.weight"] = (config["vocab_size"], hidden)
+    for layer in range(config["num_hidden_layers"]):
+        parts: dict[str, tuple[int, ...]] = {
+            "input_layernorm": (hidden,),
+            "post_attention_layernorm": (hidden,),
+            "self_attn.q_proj": (queries, hidden),
+            "self_attn.k_proj": (keys, hidden),
+            "self_attn.v_proj": (keys, hidden),
+            "self_attn.o_proj": (hidden, queries),
+            "mlp.gate_proj": (ffn, hidden),
+            "mlp.up_proj": (ffn, hidden),
+            "mlp.down_proj": (hidden, ffn),
+        }
+        if config["model_type"] == "qwen3":
+            parts |= {"self_attn.q_norm": (dim,), "self_attn.k_norm": (dim,)}
+        shapes |= {f"model.layers.{layer}.{name}.weight": shape for name, shape in parts.items()}
+    return shapes
