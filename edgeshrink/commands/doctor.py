@@ -15,7 +15,7 @@ from edgeshrink import __version__
 from edgeshrink.catalog.data import data_folders, display_path
 from edgeshrink.catalog.entries import Entry
 from edgeshrink.catalog.profiles import profile_entries
-from edgeshrink.catalog.requirements import requirements
+from edgeshrink.catalog.requirements import extra_requirements, extras, requirements
 from edgeshrink.catalog.targets import target_entries
 from edgeshrink.commands.options import json_option, json_text, show
 from edgeshrink.core.doctor import DoctorLine, DoctorReport, Status
@@ -65,7 +65,7 @@ def doctor(*, calibrate: bool = False, again: bool = False, listener: Listener =
 
     `calibrate` measures the machine, once, where that was not done yet; `again`, although it was.
     """
-    before = [*_python(), *_packages(), *_tools(), *_runtimes(), *_machine()]
+    before = [*_python(), *_packages(), *_extras(), *_tools(), *_runtimes(), *_machine()]
     return DoctorReport((*before, *_store(calibrate, again, listener), *_data()))
 
 
@@ -80,18 +80,33 @@ def _python() -> Iterator[DoctorLine]:
 def _packages() -> Iterator[DoctorLine]:
     for package in requirements():
         install = f"pip install '{package.name}{package.tested}'"
-        if package.extra:
-            install = f"pip install 'edgeshrink[{package.extra}]'"
         if package.fits:
             yield DoctorLine("packages", package.name, "ok", f"{package.installed} (tested: {package.tested})")
         elif package.installed:
             detail = f"{package.installed}, tested was {package.tested}"
             yield DoctorLine("packages", package.name, "warn", detail, install)
-        elif package.extra:
-            detail = f"not installed; only the extra [{package.extra}] needs it"
-            yield DoctorLine("packages", package.name, "absent", detail, install)
         else:
             yield DoctorLine("packages", package.name, "missing", f"not installed, needed: {package.tested}", install)
+
+
+def _extras() -> Iterator[DoctorLine]:
+    """The combinations of versions that were tested, one line for each extra."""
+    for extra in extras():
+        packages = extra_requirements(extra)
+        install = f"pip install 'edgeshrink[{extra}]'"
+        there = ", ".join(f"{package.name} {package.installed}" for package in packages)
+        missing = ", ".join(package.name for package in packages if not package.installed)
+        other = ", ".join(
+            f"{package.name} {package.installed} (tested {package.tested})"
+            for package in packages
+            if package.installed and not package.fits
+        )
+        if missing:
+            yield DoctorLine("extras", extra, "absent", f"not installed: {missing}", install)
+        elif other:
+            yield DoctorLine("extras", extra, "warn", f"not the combination that was tested: {other}", install)
+        else:
+            yield DoctorLine("extras", extra, "ok", f"{there}: tested together")
 
 
 def _tools() -> Iterator[DoctorLine]:
@@ -113,7 +128,8 @@ def _runtimes() -> Iterator[DoctorLine]:
         try:
             build = runtime(name).build_id()
         except (Error, ImportError) as error:
-            yield DoctorLine("runtimes", name, "missing", str(error), getattr(error, "hint", ""))
+            without: Status = "absent" if name in extras() else "missing"
+            yield DoctorLine("runtimes", name, without, str(error), getattr(error, "hint", ""))
             continue
         yield DoctorLine("runtimes", name, "ok", f"loads; build {build}")
         if name == "llama_cpp":

@@ -17,3 +17,8 @@ class ExportTimes:
     @property
     def seconds(self) -> float:
         return sum(seconds for _, seconds in self.stages)
+
+    def then(self, later: ExportTimes) -> ExportTimes:
+        """Both, one after the other."""
+        peaks = [peak for peak in (self.peak_rss_bytes, later.peak_rss_bytes) if peak is not None]
+        return ExportTimes((*self.stages, *later.stages), max(peaks) if peaks else None, (*self.notes, *later.notes))

@@ -101,8 +101,11 @@ _OTHERS: tuple[StorageType, ...] = (
     StorageType("i4g64", 64, 34),
     StorageType("i4g128", 128, 66),
     StorageType("i4g256", 256, 130),
-    # ExecuTorch, embedding tables: packed int4 and one float32 scale per group, among the program's constants.
+    # ExecuTorch, embedding tables among the program's constants, and Vulkan's linear layers: the scales are float32.
     StorageType("i4g32f", 32, 20),
+    StorageType("i4g64f", 64, 36),
+    StorageType("i4g128f", 128, 68),
+    StorageType("i4g256f", 256, 132),
     # ExecuTorch: int8 and one float32 scale per row; named data in a linear layer, a constant in an embedding table.
     StorageType("i8row", 1, 1, row_extra_bytes=4),
 )

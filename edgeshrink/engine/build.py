@@ -64,7 +64,8 @@ def build(
                 f"{calibration.others_cpu_share:.0%} of the CPUs: `edgeshrink doctor --recalibrate` on an idle machine"
             )
         situation = workshop.situation(calibration)
-        start = first(candidates(situation), preferred_scheme(situation))
+        ladder = candidates(situation)
+        start = first(ladder, preferred_scheme(situation, ladder))
         _ask_for_disk(situation, start, store, confirm)
         built, rungs = climb(workshop, maker, situation, start)
         report = _tell(workshop, maker, situation, built, rungs)

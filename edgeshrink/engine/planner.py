@@ -56,7 +56,7 @@ def outlooks(request: Request) -> tuple[Outlook, ...]:
 def _outlook(request: Request, model: OpenModel) -> Outlook:
     situation = find_situation(request, model, known_calibration())
     ladder = candidates(situation)
-    start = first(ladder, preferred_scheme(situation))
+    start = first(ladder, preferred_scheme(situation, ladder))
     plan = plan_for(situation, start.keep)
     notes = [*plan.notes]
     if not model.facts.has_weights:

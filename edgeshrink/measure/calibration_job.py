@@ -20,7 +20,7 @@ import numpy as np
 from edgeshrink.errors import NoSpace
 from edgeshrink.ggml.quantize import quantize_rows
 from edgeshrink.measure.cpu_use import CpuUse
-from edgeshrink.measure.latency import Emit
+from edgeshrink.measure.loading import Emit
 from edgeshrink.measure.statistics import percentile
 from edgeshrink.measure.synthetic import Shape, write_random_gguf
 from edgeshrink.runtimes import llama_cpp

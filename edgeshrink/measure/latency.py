@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgeshrink.measure.loading import Emit
 from edgeshrink.measure.memory import Recorder
 from edgeshrink.measure.power.interface import Meter
 from edgeshrink.measure.statistics import SAMPLES_NEEDED, percentile
@@ -26,8 +27,6 @@ DECODE_S = 30.0
 """A model so slow that decode would take longer decodes fewer tokens a repetition, not fewer repetitions."""
 _SAMPLE_EVERY_S = 0.25
 _WARM_UP_TOKENS = 8
-
-Emit = Callable[[dict[str, object]], None]
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ pages that processes map together (`smaps_rollup`: Pss). Elsewhere psutil gives 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -37,6 +38,12 @@ def resident(proc: Path = _PROC) -> Resident:
         return Resident(anon + file, anon, file, fields.get("VmHWM"))
     info = psutil.Process().memory_info()
     return Resident(info.rss, None, None, _system_peak(info))
+
+
+def forget_peak(proc: Path = _PROC) -> None:
+    """Let the system's high-water mark start again from what is resident now; where it cannot, the mark stays."""
+    with contextlib.suppress(OSError):
+        (proc / "clear_refs").write_text("5")  # proc(5): resets the peak resident set size, Linux 4.0 and later
 
 
 def proportional(proc: Path = _PROC) -> int | None:

@@ -20,11 +20,12 @@ def memory_readings(seen: Mapping[str, Any]) -> Memory:
     marks = [row[5] for row in rows if row[5] is not None]
     totals = [row[2] for row in rows]
     sampled = f"{len(rows)} samples, between repetitions and every 50 ms while loading"
-    first = rows[0][2] / 2**20
+    baseline = ([row[2] for row in rows if row[1] == "start"] or totals)[-1]
+    marked = "high-water mark of the system and " if marks else ""
     peak = Measured(
         float(max(marks + totals)),
         n=len(rows),
-        how=f"{_HOW}; {'high-water mark of the system and ' if marks else ''}{sampled}; {first:.0f} MiB before loading",
+        how=f"{_HOW}; {marked}{sampled}; {baseline / 2**20:.0f} MiB before loading",
     )
     split = [row for row in rows if row[3] is not None]
     return Memory(
@@ -32,6 +33,9 @@ def memory_readings(seen: Mapping[str, Any]) -> Memory:
         peak_anon_bytes=_peak([row[3] for row in split], "private and shared memory that no file backs", sampled),
         peak_file_bytes=_peak([row[4] for row in split], "pages of mapped files, weights among them", sampled),
         peak_pss_bytes=_pss(seen["peak_pss"]),
+        baseline_rss_bytes=Measured(
+            float(baseline), how="Python and the runtime's libraries, before the file is opened"
+        ),
         timeline=_timeline(split),
     )
 

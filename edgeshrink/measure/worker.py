@@ -1,4 +1,4 @@
-"""What runs inside the measuring child: two jobs, each in a fresh process of its own.
+"""What runs inside the measuring child of a language model: two jobs, each in a fresh process of its own.
 
 Every figure goes out as an event the moment it is taken; the result repeats them, with what only the end can tell.
 """
@@ -6,66 +6,42 @@ Every figure goes out as an event the moment it is taken; the result repeats the
 from __future__ import annotations
 
 import gc
-import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edgeshrink.errors import RuntimeFailed
-from edgeshrink.measure import latency, page_cache
+from edgeshrink.measure import latency
 from edgeshrink.measure.cpu_use import CpuUse, IdleGuard, TurnedBusy
-from edgeshrink.measure.latency import Emit
-from edgeshrink.measure.memory import Recorder
+from edgeshrink.measure.files import artifact_files
+from edgeshrink.measure.loading import Emit, time_loads
+from edgeshrink.measure.memory import Recorder, forget_peak
 from edgeshrink.measure.power.registry import first_available
 from edgeshrink.measure.prompts import prompt_ids
 from edgeshrink.runtimes.interface import Session
 from edgeshrink.runtimes.registry import runtime
 
-LOADS = 5
-LOADS_S = 5.0
-"""Loads of each kind, cold and warm: up to LOADS, as long as those before took less than LOADS_S together."""
-
 
 def load_times(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    """Milliseconds from path to the first computed token, cold and warm, and how cold cold was.
-
-    With mapped weights opening a file reads little of it: only a computed token has read every weight.
-    """
+    """Milliseconds from path to the first computed token; the libraries themselves are not what is timed."""
     path = Path(parameters["path"])
-    runtime(parameters["runtime"]).build_id()  # the library itself is not what is timed
-    cold: list[float] = []
-    stayed: float | None = None
-    reason = None
-    while len(cold) < LOADS and sum(cold) < 1e3 * LOADS_S:
-        reason = page_cache.drop(path)
-        if reason is not None:
-            break
-        share = page_cache.resident_share(path)
-        if share is not None:
-            stayed = max(stayed or 0.0, share)
-        cold.append(_load_once(path, parameters))
-        emit({"event": "load", "cold": True, "ms": cold[-1]})
-    warm: list[float] = []
-    _load_once(path, parameters)
-    while len(warm) < LOADS and sum(warm) < 1e3 * LOADS_S:
-        warm.append(_load_once(path, parameters))
-        emit({"event": "load", "cold": False, "ms": warm[-1]})
-    return {"cold_ms": cold, "warm_ms": warm, "stayed": stayed, "not_cold": reason}
+    runtime(parameters["runtime"]).preload()
 
+    def use_once() -> None:
+        with _open(path, parameters) as session:
+            session.prefill([session.bos_id or 0])
 
-def _load_once(path: Path, parameters: dict[str, Any]) -> float:
-    began = time.perf_counter()
-    with _open(path, parameters) as session:
-        session.prefill([session.bos_id or 0])
-        return 1e3 * (time.perf_counter() - began)
+    return time_loads(artifact_files(path), use_once, emit)
 
 
 def _open(path: Path, parameters: dict[str, Any]) -> Session:
+    """As an app would open it: without what only comparing needs."""
     return runtime(parameters["runtime"]).load(
         path,
         context=parameters["context"],
         threads=parameters["threads"],
+        delegate=parameters["delegate"],
         gpu_layers=parameters["gpu_layers"],
-        flash_attention=True,  # as llama.cpp itself does unless told otherwise
         all_logits=False,
     )
 
@@ -84,12 +60,14 @@ def session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
 
 
 def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    recorder = Recorder()
+    runtime(parameters["runtime"]).preload()
     lengths: list[int] = parameters["lengths"]
     repetitions = max(latency.LEAST_REPETITIONS, parameters["repetitions"])
-    runtime(parameters["runtime"]).build_id()
-    use = CpuUse()
+    gc.collect()
     gc.disable()  # a collection inside a timed step would be charged to the model
+    forget_peak()
+    recorder = Recorder()
+    use = CpuUse()
     recorder.enter("load")
     emit({"event": "phase", "phase": "load"})
     with recorder.watching():
@@ -118,7 +96,7 @@ def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         recorder.sample()
     return {
         "turned_busy": False,
-        "runtime": {name: getattr(facts, name) for name in facts.__dataclass_fields__},
+        "runtime": asdict(facts),
         "prompt_origin": origin,
         "prefill": [[length, prefill[length]] for length in lengths],
         "decode_prompt_tokens": len(prompt),

@@ -49,12 +49,12 @@ def predict(
             ),
             "file + repacked copy + KV cache + compute buffers + runtime",
         ),
-        decode_tok_s=_decode(facts, tensors, context, profile, on_host, on_this_host),
-        ttft_p95_ms=_ttft(facts, tensors, prompt_tokens, on_host, on_this_host),
+        decode_tok_s=predict_decode(facts, tensors, context, profile, on_host, on_this_host),
+        ttft_p95_ms=predict_ttft(facts, tensors, prompt_tokens, on_host, on_this_host),
         build_s=_build_s(tensors, file_bytes, facts, calibration, uses_imatrix),
         host_ram_bytes=Estimate(float(_host_ram_bytes(facts, tensors)), "the reference, in its runtime"),
         host_disk_bytes=Estimate(
-            float(2 * file_bytes + reference_bytes(tensors) + _logits_bytes(facts, _weights(tensors))),
+            float(2 * file_bytes + reference_bytes(tensors) + logits_bytes(facts, weight_count(tensors))),
             "artifact twice (store and output), the reference, its logits",
         ),
     )
@@ -110,7 +110,7 @@ def decode_seconds(weight_bytes: float, n_layers: int, calibration: MachineCalib
     )
 
 
-def _decode(
+def predict_decode(
     facts: ModelFacts,
     tensors: tuple[TensorPlan, ...],
     context: int,
@@ -133,7 +133,7 @@ def _decode(
     return Estimate(1 / seconds, f"roofline at {DATASHEET_EFFICIENCY:.0%} of the data sheet's bandwidth")
 
 
-def _ttft(
+def predict_ttft(
     facts: ModelFacts,
     tensors: tuple[TensorPlan, ...],
     prompt_tokens: int,
@@ -163,8 +163,8 @@ def _build_s(
     if calibration is None:
         return NOT_CALIBRATED
     quantize = sum(tensor.elements * _RELATIVE_COST.get(tensor.type, 1.0) for tensor in tensors)
-    weights = _weights(tensors)
-    written = file_bytes * 2 + reference_bytes(tensors) + _logits_bytes(facts, weights)
+    weights = weight_count(tensors)
+    written = file_bytes * 2 + reference_bytes(tensors) + logits_bytes(facts, weights)
     # Evaluation reads the same tokens through reference and candidate; the importance matrix reads its own once.
     tokens = 2 * evaluation_tokens(facts.vocab_size, weights) + (CALIBRATION_TOKENS if uses_imatrix else 0)
     measuring = 30.0
@@ -189,7 +189,7 @@ def evaluation_tokens(vocab_size: int, weights: int) -> int:
     return max(MICRO_BATCH, min(within))
 
 
-def _logits_bytes(facts: ModelFacts, weights: int) -> int:
+def logits_bytes(facts: ModelFacts, weights: int) -> int:
     return 4 * facts.vocab_size * evaluation_tokens(facts.vocab_size, weights) // 2
 
 
@@ -198,7 +198,7 @@ def reference_bytes(tensors: tuple[TensorPlan, ...]) -> int:
     return 4 * sum(tensor.elements for tensor in tensors)
 
 
-def _weights(tensors: tuple[TensorPlan, ...]) -> int:
+def weight_count(tensors: tuple[TensorPlan, ...]) -> int:
     """Weights that a token passes through: all matrices."""
     return sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeshrink.core.budget import Budget
@@ -13,6 +14,7 @@ from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.reading import Estimate
 from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target, TargetFormat
+from edgeshrink.errors import PlanError
 from edgeshrink.planning.formats import FormatPlanner, format_planner, scheme_of
 from edgeshrink.planning.requested import delegate_of, format_name, requested_scheme
 
@@ -67,10 +69,11 @@ def ladder_schemes(situation: Situation) -> tuple[str, ...]:
     return tuple(scheme_of(name, situation.format_name) for name in situation.format.schemes)
 
 
-def preferred_scheme(situation: Situation) -> str:
-    """Where the ladder starts."""
+def preferred_scheme(situation: Situation, ladder: Sequence[Candidate]) -> str:
+    """Where `ladder` starts: the scheme asked for, else the target's preferred one, else the lowest rung there is."""
     asked = requested_scheme(situation.request, situation.target)
-    return asked or scheme_of(situation.format.preferred_scheme, situation.format_name)
+    wanted = asked or scheme_of(situation.format.preferred_scheme, situation.format_name)
+    return wanted if wanted in [candidate.scheme for candidate in ladder] else ladder[0].scheme
 
 
 def candidate(situation: Situation, scheme: str) -> Candidate:
@@ -83,7 +86,19 @@ def candidate(situation: Situation, scheme: str) -> Candidate:
 
 
 def candidates(situation: Situation) -> tuple[Candidate, ...]:
-    return tuple(candidate(situation, name) for name in ladder_schemes(situation))
+    """Every rung that can be planned; PlanError of the first where none can.
+
+    A rung of the target's own that the delegate cannot compute is left out.
+    """
+    found, refused = [], []
+    for name in ladder_schemes(situation):
+        try:
+            found.append(candidate(situation, name))
+        except PlanError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return tuple(found)
 
 
 def predicted_fit(budget: Budget, predictions: Predictions, *, network: bool = False) -> tuple[bool | None, str]:

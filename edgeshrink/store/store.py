@@ -72,7 +72,7 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root if root is not None else store_root()
-        for name in ("steps", "work", "locks", "notes", "runs"):
+        for name in ("steps", "work", "locks", "notes", "runs", "logs"):
             try:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -80,6 +80,12 @@ class Store:
         self.notes = Notes(self.root / "notes")
         self.decisions: list[Decision] = []
         self._run = self.root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
+
+    def log_file(self, name: str) -> Path:
+        """An empty file for what a library says meanwhile; a failed step leaves it behind to be read."""
+        path = self.root / "logs" / name
+        path.write_bytes(b"")
+        return path
 
     def find(self, key: str) -> Stored | None:
         """The whole result of that key. One whose files are gone or have another size counts as absent."""

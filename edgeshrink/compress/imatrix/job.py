@@ -82,7 +82,7 @@ def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -
         )
     chunks = min(chunks, int(parameters["max_chunks"]))
     with llama_cpp.load(
-        gguf, context=chunk, threads=threads, kv_type="f32", batch=min(batch, chunk), eval_callback=collector
+        gguf, context=chunk, threads=threads, exact=True, batch=min(batch, chunk), eval_callback=collector
     ) as session:
         for index in range(chunks):
             piece = tokens[index * chunk : (index + 1) * chunk]

@@ -77,7 +77,8 @@ class NetworkWorkshop:
         return self._samples.digests[steps.CALIBRATION]
 
     @cached_property
-    def _float_onnx(self) -> tuple[Path, str] | None:
+    def _float(self) -> Finished | None:
+        """The float file that ONNX recipes start from; a .pte is quantized before it is a file."""
         if self.situation.format_name != "onnx":
             return None
         step = steps.ExportFloatOnnx(
@@ -86,8 +87,11 @@ class NetworkWorkshop:
             host_ram=self.situation.predictions("fp32").host_ram_bytes,
             log=self._log("float"),
         )
-        stored = self.run(step)
-        return stored.file(step.FILE), stored.digests[step.FILE]
+        return Finished.file(self.run(step), step.FILE)
+
+    @property
+    def _float_onnx(self) -> tuple[Path, str] | None:
+        return None if self._float is None else (self._float.path, self._float.sha256)
 
     @cached_property
     def _reference(self) -> tuple[Path, str]:
@@ -125,7 +129,10 @@ class NetworkWorkshop:
             runtime_build=self._build,
             log=self._log(recipe.scheme),
         )
-        return Finished.file(self.run(step), step.file)
+        made = Finished.file(self.run(step), step.file)
+        if self._float is None or self._float.times is None or made.times is None:
+            return made
+        return replace(made, times=self._float.times.then(made.times))
 
     def layers(self, recipe: steps.Recipe) -> tuple[LayerError, ...]:
         """What quantizing each layer alone does, the worst first."""

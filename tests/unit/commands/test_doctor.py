@@ -41,7 +41,7 @@ def test_a_build_can_work_where_these_tests_run() -> None:
     report = doctor()
     assert report.can_build, [line for line in report.lines if line.status == "missing"]
     assert {line.section for line in report.lines} == {
-        "python", "packages", "tools", "runtimes", "machine", "store", "data",
+        "python", "packages", "extras", "tools", "runtimes", "machine", "store", "data",
     }  # fmt: skip
     assert line(report, "llama_cpp").status == "ok"
     assert line(report, "calibration").status == "absent"
@@ -62,8 +62,33 @@ def test_what_is_needed_and_missing_has_a_fix(monkeypatch: pytest.MonkeyPatch) -
     )
     numpy = line(report, "numpy")
     assert numpy.status == "missing" and numpy.fix.startswith("pip install 'numpy")
-    torch = line(report, "torch")
-    assert torch.status == "absent" and torch.fix == "pip install 'edgeshrink[torch]'"
+    extra = next(line for line in report.lines if (line.section, line.name) == ("extras", "executorch"))
+    assert extra.status == "absent" and extra.fix == "pip install 'edgeshrink[executorch]'"
+    assert {"torch", "torchao", "executorch"} <= set(extra.detail.removeprefix("not installed: ").split(", "))
+
+
+def test_runtimes_without_their_extra_are_absent_and_builds_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = requirements_module.installed_version
+    gone = ("executorch", "onnxruntime", "onnxruntime-genai")
+    monkeypatch.setattr(requirements_module, "installed_version", lambda name: "" if name in gone else real(name))
+    monkeypatch.setattr("edgeshrink.runtimes.packages.installed_version", requirements_module.installed_version)
+    report = doctor()
+    assert report.can_build
+    for name in ("executorch", "onnx"):
+        found = next(line for line in report.lines if (line.section, line.name) == ("runtimes", name))
+        assert (found.status, found.fix) == ("absent", f"pip install 'edgeshrink[{name}]'")
+
+
+def test_a_combination_that_was_never_tested_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    tested = {"torch": "2.13.0+cpu", "transformers": "5.23.0", "pillow": "12.0.0", "torchao": "0.18.0"}
+    versions = {**tested, "executorch": "1.6.0"}
+    monkeypatch.setattr(requirements_module, "installed_version", lambda name: versions.get(name, ""))
+    found = {line.name: line for line in doctor().lines if line.section == "extras"}
+    assert found["torch"].status == "ok" and "torch 2.13.0+cpu" in found["torch"].detail
+    assert found["executorch"].status == "warn"
+    assert "executorch 1.6.0 (tested ==1.5.1)" in found["executorch"].detail
+    assert "torchao" not in found["executorch"].detail
+    assert found["onnx"].status == "absent"
 
 
 def test_a_version_outside_the_tested_range_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,11 +107,22 @@ def test_installed_versions_are_read_without_importing() -> None:
 
 
 def test_an_installed_package_reads_its_own_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = ["numpy<3,>=1.26", "torch==2.13.0; extra == 'torch'", 'pytest; extra == "test"']
+    declared = [
+        "numpy<3,>=1.26",
+        "torch==2.13.0; extra == 'torch'",
+        "edgeshrink[torch]; extra == 'onnx'",
+        "onnx==1.23.2; extra == 'onnx'",
+        'pytest; extra == "test"',
+    ]
     monkeypatch.setattr(requirements_module, "checkout_folder", lambda: None)
     monkeypatch.setattr(requirements_module.metadata, "requires", lambda name: declared)
     found = [(package.name, package.tested, package.extra) for package in requirements()]
-    assert found == [("numpy", "<3,>=1.26", ""), ("torch", "==2.13.0", "torch")]
+    assert found == [("numpy", "<3,>=1.26", "")]
+    assert requirements_module.extras() == ("torch", "onnx")
+    found = [
+        (package.name, package.tested, package.extra) for package in requirements_module.extra_requirements("onnx")
+    ]
+    assert found == [("torch", "==2.13.0", "onnx"), ("onnx", "==1.23.2", "onnx")]
 
 
 def test_kernels_that_were_not_compiled_in_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

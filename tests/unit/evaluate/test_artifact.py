@@ -14,14 +14,19 @@ from edgeshrink.catalog.gguf_header import read_gguf_header
 from edgeshrink.catalog.models import inspect_model
 from edgeshrink.catalog.texts import Text
 from edgeshrink.catalog.tokenizers import read_vocabulary
-from edgeshrink.core.quality import Quality
+from edgeshrink.core.quality import Check, Quality
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.errors import RuntimeFailed
 from edgeshrink.evaluate.artifact import evaluate_artifact
+from edgeshrink.evaluate.checks.tensors import check_tensors, check_weights
 from edgeshrink.evaluate.reference import Reference, write_reference
 from edgeshrink.planning.layout import layout
 
 Examine = Callable[..., Quality]
+
+
+def own_checks(path: Path, built: Built) -> tuple[Check, ...]:
+    return check_tensors(path, built.tensors), check_weights(path, built.tensors, built.facts)
 
 
 @pytest.fixture
@@ -29,6 +34,9 @@ def examine(reference: Reference, story_text: Text, tmp_path: Path) -> Examine:
     def run(built: Built, path: Path | None = None, against: Reference | Unmeasured = reference) -> Quality:
         return evaluate_artifact(
             path or built.path,
+            runtime="llama_cpp",
+            delegate="cpu",
+            own_checks=own_checks(path or built.path, built),
             tensors=built.tensors,
             facts=built.facts,
             vocabulary=built.vocabulary,

@@ -18,6 +18,7 @@ from edgeshrink.catalog.tokenizers import read_vocabulary
 from edgeshrink.core.quality import Check
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.checks.text import check_text
+from edgeshrink.evaluate.subject import Subject
 from edgeshrink.export.gguf.pretokenizer import write_vocabulary
 from edgeshrink.runtimes.chat_bounded import render_chats_bounded
 
@@ -44,7 +45,10 @@ def swapped_tokens(metadata: Metadata) -> Metadata:
 
 
 def checks(built: Built, text: Text) -> dict[str, Check]:
-    return {check.name: check for check in check_text(built.path, built.facts, built.vocabulary, text)}
+    return {
+        check.name: check
+        for check in check_text(Subject(built.path, "llama_cpp", "cpu"), built.facts, built.vocabulary, text)
+    }
 
 
 @pytest.fixture(scope="module")

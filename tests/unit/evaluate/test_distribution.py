@@ -13,6 +13,7 @@ from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.distribution import Score, readings, score
 from edgeshrink.evaluate.reference import Reference
+from edgeshrink.evaluate.subject import Subject
 from edgeshrink.runtimes import llama_cpp
 
 
@@ -21,16 +22,21 @@ def value(reading: Reading) -> float:
     return reading.value
 
 
+def scored_file(path: Path, text: Text, folder: Path, reference: Reference | None) -> Score:
+    subject = Subject(path, "llama_cpp", "cpu")
+    return score(subject, text, folder, reference=reference, weights=260_000, context=256, threads=1)
+
+
 @pytest.fixture(scope="module")
 def scored(built: Builder, reference: Reference, story_text: Text, tmp_path_factory: pytest.TempPathFactory) -> Score:
     folder = tmp_path_factory.mktemp("scored")
-    return score(built("Q4_0").path, story_text, folder, reference=reference, context=256, threads=1)
+    return scored_file(built("Q4_0").path, story_text, folder, reference)
 
 
 def test_divergence_and_agreement_are_those_of_the_logits(built: Builder, reference: Reference, scored: Score) -> None:
     torch = pytest.importorskip("torch")
     windows = reference.windows
-    with llama_cpp.load(built("Q4_0").path, context=256, threads=1, kv_type="f32") as session:
+    with llama_cpp.load(built("Q4_0").path, context=256, threads=1, exact=True) as session:
         parts = [session.logits(ids)[windows.first : windows.size - 1] for ids in windows.ids]
     candidate = torch.tensor(np.concatenate(parts)).double().log_softmax(-1)
     expected = torch.tensor(np.array(reference.logits())).double().log_softmax(-1)
@@ -76,7 +82,7 @@ def test_the_ratio_is_that_of_the_perplexities(scored: Score) -> None:
 def test_the_unquantized_file_has_no_distance(
     built: Builder, reference: Reference, story_text: Text, tmp_path: Path
 ) -> None:
-    figures = readings(score(built("F32").path, story_text, tmp_path, reference=reference, context=256, threads=1))
+    figures = readings(scored_file(built("F32").path, story_text, tmp_path, reference))
     assert value(figures.mean_kl) < 1e-9
     assert value(figures.max_logit_difference) < 1e-3
     assert value(figures.same_top_share) == 1.0
@@ -87,7 +93,7 @@ def test_without_a_reference_the_own_perplexity_is_measured_and_the_rest_says_wh
     built: Builder, story_text: Text, tmp_path: Path
 ) -> None:
     why = Unmeasured("the reference is too big")
-    figures = readings(score(built("Q4_0").path, story_text, tmp_path, reference=None, context=256, threads=1), why)
+    figures = readings(scored_file(built("Q4_0").path, story_text, tmp_path, None), why)
     assert value(figures.perplexity) < 20
     assert figures.mean_kl == figures.same_top_share == figures.perplexity_ratio == why
 
@@ -99,4 +105,4 @@ def test_another_vocabulary_is_no_candidate(
 
     other = build_gguf(demo_model, tmp_path / "demo.gguf", "Q8_0")
     with pytest.raises(DataError, match="tokens in its vocabulary, the reference 512"):
-        score(other.path, story_text, tmp_path, reference=reference, context=256, threads=1)
+        scored_file(other.path, story_text, tmp_path, reference)

@@ -128,7 +128,7 @@ def test_a_gguf_source_turns_scaled_positions_as_the_folder_it_came_from(
     path = build_gguf(folder, tmp_path / "model.gguf", scheme).path
     found = source_logits(inspect_model(str(path)), tokens)
     assert np.abs(found - source_logits(inspect_model(str(folder)), tokens)).max() < tolerance
-    with llama_cpp.load(path, context=64, threads=1, kv_type="f32") as session:
+    with llama_cpp.load(path, context=64, threads=1, exact=True) as session:
         assert np.abs(found - session.logits(tokens)).max() < tolerance
     assert np.abs(found - source_logits(inspect_model(str(stories)), tokens)).max() > 5 * tolerance
 

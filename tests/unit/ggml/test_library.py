@@ -73,7 +73,7 @@ def test_without_llama_cpp_the_way_to_get_it_is_said(fresh: pytest.MonkeyPatch) 
 
 def test_a_libggml_with_another_block_layout_is_refused(fresh: pytest.MonkeyPatch) -> None:
     entry = QUANT_TYPES["Q4_K"]
-    fresh.setitem(library.QUANT_TYPES, "Q4_K", type(entry)("Q4_K", entry.ggml_id, 256, 148))
+    fresh.setitem(library.QUANT_TYPES, "Q4_K", type(entry)("Q4_K", 256, 148, ggml_id=entry.ggml_id))
     with pytest.raises(ToolMissing, match="blocks of"):
         library.load()
 

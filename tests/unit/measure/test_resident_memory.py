@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import psutil
 import pytest
 
 from edgeshrink.core.reading import Measured, Unmeasured
-from edgeshrink.measure.memory import Recorder, proportional, resident
+from edgeshrink.measure.memory import Recorder, forget_peak, proportional, resident
 from edgeshrink.measure.memory_readings import memory_readings
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux splits resident memory")
@@ -33,8 +34,6 @@ def test_the_split_adds_up_and_stays_under_the_peak() -> None:
 
 @linux
 def test_new_memory_shows_as_anonymous_and_mapped_files_as_file_backed(tmp_path: Path) -> None:
-    import mmap
-
     size = 24 << 20
     before = resident()
     block = mmap.mmap(-1, size)  # fresh pages: a long-lived interpreter may have freed as much before
@@ -53,6 +52,24 @@ def test_new_memory_shows_as_anonymous_and_mapped_files_as_file_backed(tmp_path:
     assert before.file is not None
     assert held.file is not None
     assert held.file - before.file > 0.9 * size
+
+
+@linux
+def test_the_peak_can_start_again() -> None:
+    block = mmap.mmap(-1, 64 << 20)
+    block.write(b"x" * (64 << 20))
+    block.close()
+    before = resident()
+    forget_peak()
+    after = resident()
+    assert before.peak is not None and after.peak is not None
+    if after.peak == before.peak:
+        pytest.skip("this kernel keeps its high-water mark")
+    assert after.peak < before.peak - (32 << 20)
+
+
+def test_a_mark_that_cannot_be_reset_is_no_error(tmp_path: Path) -> None:
+    forget_peak(tmp_path / "no proc here")
 
 
 def test_a_system_without_proc_gives_the_whole_and_its_peak(tmp_path: Path) -> None:
@@ -82,6 +99,7 @@ def test_readings_take_the_highest_of_marks_and_samples() -> None:
     values = {name: getattr(memory, f"peak_{name}_bytes") for name in ("rss", "anon", "file", "pss")}
     assert all(isinstance(reading, Measured) for reading in values.values())
     assert {name: reading.value for name, reading in values.items()} == {"rss": 90, "anon": 45, "file": 40, "pss": 60}
+    assert isinstance(memory.baseline_rss_bytes, Measured) and memory.baseline_rss_bytes.value == 30
     assert [sample.phase for sample in memory.timeline] == ["start", "load", "decode"]
 
 

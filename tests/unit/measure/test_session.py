@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,11 @@ from edgeshrink.core.events import Progress
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.errors import RuntimeFailed
-from edgeshrink.measure import session as session_module
-from edgeshrink.measure import worker
+from edgeshrink.measure import observing, worker
 from edgeshrink.measure.cpu_use import TurnedBusy
 from edgeshrink.measure.session import measure
+
+LLAMA_CPP: dict[str, Any] = {"sha256": "digest", "runtime": "llama_cpp", "delegate": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,9 @@ def progress() -> list[Progress]:
 def measured(tiny_gguf: Path, progress: list[Progress]) -> Measurements:
     return measure(
         tiny_gguf,
+        sha256="digest",
+        runtime="llama_cpp",
+        delegate="cpu",
         context=256,
         threads=1,
         gpu_layers=0,
@@ -49,7 +52,7 @@ def value(reading: object) -> float:
 
 def test_it_measured_this_file_in_this_runtime(measured: Measurements, tiny_gguf: Path) -> None:
     assert measured.artifact_bytes == tiny_gguf.stat().st_size
-    assert measured.artifact_sha256 == hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()
+    assert measured.artifact_sha256 == "digest"
     assert measured.runtime.name == "llama_cpp"
     assert measured.runtime.threads == 1
     assert measured.runtime.context == 256
@@ -91,6 +94,7 @@ def test_loads_are_timed_warm_and_cold_or_say_why_not(measured: Measurements) ->
 
 def test_memory_adds_up(measured: Measurements) -> None:
     peak = value(measured.memory.peak_rss_bytes)
+    assert 5 << 20 < value(measured.memory.baseline_rss_bytes) < peak
     assert 10 << 20 < peak < psutil.virtual_memory().total
     if sys.platform != "linux":
         assert isinstance(measured.memory.peak_anon_bytes, Unmeasured)
@@ -121,15 +125,15 @@ def test_a_file_that_no_runtime_takes_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(RuntimeFailed, match=r"broken\.gguf"):
-        measure(broken, context=256, threads=1, prompt_tokens=(16,))
+        measure(broken, **LLAMA_CPP, context=256, threads=1, prompt_tokens=(16,))
     with pytest.raises(RuntimeFailed, match="no such file"):
-        measure(tmp_path / "missing.gguf", context=256, threads=1, prompt_tokens=(16,))
+        measure(tmp_path / "missing.gguf", **LLAMA_CPP, context=256, threads=1, prompt_tokens=(16,))
 
 
 def test_a_machine_that_turns_busy_is_measured_again_with_threads_that_sleep(
     tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = session_module.run_job
+    real = observing.run_job
     asked: list[tuple[str, object, bool]] = []
 
     def once_busy(job: str, parameters: Mapping[str, object], **rest: Any) -> dict[str, object]:
@@ -138,9 +142,9 @@ def test_a_machine_that_turns_busy_is_measured_again_with_threads_that_sleep(
             return {"turned_busy": True}
         return real(job, parameters, **rest)
 
-    monkeypatch.setattr(session_module, "run_job", once_busy)
-    monkeypatch.setattr(session_module, "machine_is_busy", lambda: False)
-    found = measure(tiny_gguf, context=256, threads=1, prompt_tokens=(16,), decode_tokens=20)
+    monkeypatch.setattr(observing, "run_job", once_busy)
+    monkeypatch.setattr(observing, "machine_is_busy", lambda: False)
+    found = measure(tiny_gguf, **LLAMA_CPP, context=256, threads=1, prompt_tokens=(16,), decode_tokens=20)
     assert asked == [("load_times", None, True), ("session", True, True), ("session", False, False)]
     assert any("the machine was busy" in note for note in found.notes)
     assert isinstance(found.decode_tok_s, Measured)
@@ -154,6 +158,13 @@ def test_a_session_on_an_idle_machine_ends_when_others_begin_to_work(
             raise TurnedBusy
 
     monkeypatch.setattr(worker, "IdleGuard", Busy)
-    parameters = {"runtime": "llama_cpp", "path": str(tiny_gguf), "context": 256, "threads": 1, "gpu_layers": 0}
+    parameters = {
+        "runtime": "llama_cpp",
+        "delegate": "cpu",
+        "path": str(tiny_gguf),
+        "context": 256,
+        "threads": 1,
+        "gpu_layers": 0,
+    }
     parameters |= {"lengths": [16], "decode_tokens": 20, "repetitions": 5, "power_sources": [], "idle": True}
     assert worker.session(parameters, lambda _: None) == {"turned_busy": True}

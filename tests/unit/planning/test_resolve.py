@@ -59,10 +59,20 @@ def test_a_format_that_the_target_does_not_take_is_refused_with_those_it_does(st
 def test_every_format_of_a_target_plans_its_own_ladder(stories: Path) -> None:
     for name, entry in load_target("jetson").formats.items():
         found = situation(stories, Request(format=name))
-        assert tuple(candidate.scheme for candidate in candidates(found)) == entry.schemes
-        assert preferred_scheme(found) == entry.preferred_scheme
+        ladder = candidates(found)
+        assert tuple(candidate.scheme for candidate in ladder) == entry.schemes
+        assert preferred_scheme(found, ladder) == entry.preferred_scheme
         plan = plan_for(found, entry.preferred_scheme)
         assert (plan.format, plan.runtime, plan.delegate) == (name, entry.runtime, entry.delegates[0])
+
+
+def test_a_rung_that_the_delegate_cannot_compute_is_left_out(stories: Path) -> None:
+    found = situation(stories, Request(format="onnx", delegate="cuda"))
+    ladder = candidates(found)
+    assert "fp32" not in [candidate.scheme for candidate in ladder]
+    assert preferred_scheme(found, ladder) in [candidate.scheme for candidate in ladder]
+    with pytest.raises(PlanError, match="cuda"):
+        candidates(situation(stories, Request(format="onnx", delegate="cuda", scheme="fp32")))
 
 
 @pytest.mark.parametrize(

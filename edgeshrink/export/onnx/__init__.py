@@ -1,0 +1,1 @@
+"""ONNX: language models through onnxruntime-genai's builder, networks through torch.onnx."""
