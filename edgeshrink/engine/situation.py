@@ -28,8 +28,9 @@ def check_request(request: Request) -> None:
         requested_scheme(one, target)
         if request.format != ALL:
             delegate_of(one, target, name)
-    for _pattern, kind in request.tensor_types:
-        quant_type(kind)
+    if requested_formats(request, target) == ("gguf",):
+        for _pattern, kind in request.tensor_types:
+            quant_type(kind)
 
 
 def requested_formats(request: Request, target: Target) -> tuple[str, ...]:

@@ -60,13 +60,13 @@ def tensors(situation: Situation, scheme: str) -> tuple[TensorPlan, ...]:
     found = [_typed(entry, scheme, chosen, overrides) for entry in kept]
     if situation.delegate == "vulkan":
         found = [_wide_scales(tensor) for tensor in found]
-    if facts.tied_embeddings and situation.delegate == "xnnpack":
+    if facts.tied_embeddings and situation.delegate != "coreml":
         found = _shared(found)
     return (*found, *_computed(facts, situation.context, situation.delegate))
 
 
 def _shared(tensors: list[TensorPlan]) -> list[TensorPlan]:
-    """Without the head where it stays float as the table does: a kernel of the runtime multiplies with the table."""
+    """Without the head where it stays float as the table does: one table is looked up and multiplied with."""
     head, table = tensors[-1], next(tensor for tensor in tensors if tensor.name == EMBEDDING)
     if head.type != "F32" or table.type != "F32":
         return tensors
@@ -145,7 +145,7 @@ def _type(entry: TensorPlan, scheme: str, chosen: dict[str, int | str | bool]) -
     if scheme == "fp32":
         return "F32", "fp32 base type"
     if scheme == "fp16":
-        return ("F32", "looked up outside the delegate") if entry.name == EMBEDDING else ("F16", "fp16 base type")
+        return "F16", "fp16 base type"
     if entry.name == EMBEDDING:
         if chosen["embedding_bits"] == 4:
             return _fitting(entry, "i4g32f", "embedding_bits 4: looked up, never multiplied")

@@ -27,6 +27,8 @@ _SEGMENT = 128
 # The program itself: once, per layer (instructions and XNNPACK's graph), and more for what not every model has.
 _PROGRAM_BYTES = 8_600
 _LAYER_BYTES, _QUANTIZED_LAYER_BYTES = 9_700, 13_300
+# Core ML's pieces are model folders of their own, one more than there are layers.
+_COREML_BYTES, _COREML_LAYER_BYTES, _COREML_QUANTIZED_LAYER_BYTES = 38_000, 63_000, 73_000
 _BIAS_BYTES, _HEAD_NORM_BYTES = 450, 1_800
 # The measuring process before a model is loaded: Python, torch (which ExecuTorch's bindings import), the tokenizer.
 _RUNTIME_RSS_BYTES = 244_000_000
@@ -39,10 +41,13 @@ _EXPORTER_RSS_BYTES = 475_000_000
 _EXPORT_S, _LAYER_S, _QUANTIZED_LAYER_S, _MEASURING_S = 12.0, 2.0, 5.0, 30.0
 
 
-def pte_bytes(tensors: tuple[TensorPlan, ...], layers: int) -> int:
+def pte_bytes(tensors: tuple[TensorPlan, ...], layers: int, *, delegate: str = "xnnpack") -> int:
     """Bytes of the finished file."""
-    layer = _QUANTIZED_LAYER_BYTES if _quantizes(tensors) else _LAYER_BYTES
-    return _PROGRAM_BYTES + layers * layer + sum(_stored(tensor) for tensor in tensors)
+    quantizes = _quantizes(tensors)
+    once, layer = _PROGRAM_BYTES, _QUANTIZED_LAYER_BYTES if quantizes else _LAYER_BYTES
+    if delegate == "coreml":
+        once, layer = _COREML_BYTES, _COREML_QUANTIZED_LAYER_BYTES if quantizes else _COREML_LAYER_BYTES
+    return once + layers * layer + sum(_stored(tensor) for tensor in tensors)
 
 
 def _stored(tensor: TensorPlan) -> int:
@@ -55,7 +60,7 @@ def _stored(tensor: TensorPlan) -> int:
 
 
 def _quantizes(tensors: tuple[TensorPlan, ...]) -> bool:
-    return any(tensor.type != "F32" for tensor in tensors)
+    return any(tensor.type not in ("F32", "F16") for tensor in tensors)
 
 
 def predict(
@@ -72,7 +77,7 @@ def predict(
 ) -> Predictions:
     """All predictions for one set of tensor types."""
     on_host = calibration if on_this_host else None
-    folder = pte_bytes(tensors, facts.n_layers) + tokenizer_bytes
+    folder = pte_bytes(tensors, facts.n_layers, delegate=delegate) + tokenizer_bytes
     disk = 2 * folder + reference_bytes(tensors) + logits_bytes(facts, weight_count(tensors))
     return Predictions(
         artifact_bytes=Estimate(float(folder), "weights, scales and tables to the byte, the graph by its layers"),

@@ -60,8 +60,8 @@ _FORMATS = {
         quantized_graph_bytes={"int8": 41 * _KB, "int8-dynamic": 31 * _KB, "int8-weight": 31 * _KB},
         runtime_rss=226 * _MB,
         resident={"int8": 3.1, "int8-dynamic": 3.1, "int8-weight": 3.1, "fp32": 1.6},
-        export_rss=700 * _MB,
-        export_share=12.0,
+        export_rss=450 * _MB,
+        export_share=5.0,
     ),
 }
 # An ONNX file as the source: no torch, the quantizer only.

@@ -108,7 +108,7 @@ def test_an_artifact_of_any_format_is_measured_by_itself(comparison: Comparison,
         (("--format", "onnx", "--scheme", "int3"), "onnx has no scheme 'int3'", "int4"),
         (("--format", "tflite"), "takes no 'tflite'", "all"),
         (("--format", "onnx", "--delegate", "tpu"), "no delegate 'tpu'", "cpu"),
-        (("--format", "onnx", "--tensor-type", "attn=Q8_0"), "--tensor-type names GGUF types", "leave it out"),
+        (("--format", "onnx", "--tensor-type", "attn=Q8_0"), "tensor-type", "gguf"),
         (("--format", "executorch", "--imatrix", "auto"), "--imatrix weighs GGUF's types", "leave it out"),
     ],
 )

@@ -102,7 +102,11 @@ def test_the_finished_file_is_measured_by_itself(comparison: Comparison, warm_sh
 def test_a_plan_of_a_network_predicts_its_bytes(comparison: Comparison, warm_shell: Shell) -> None:
     done = warm_shell.run("plan", "mynet:make", "--format", "onnx", "--json")
     assert done.returncode == 0, done.stderr
-    assert [candidate["scheme"] for candidate in json.loads(done.stdout)["candidates"]] == ["int8", "fp32"]
+    assert [candidate["scheme"] for candidate in json.loads(done.stdout)["candidates"]] == [
+        "int8",
+        "int8-dynamic",
+        "fp32",
+    ]
 
 
 def test_a_network_generates_no_text(comparison: Comparison, warm_shell: Shell) -> None:

@@ -9,7 +9,7 @@ from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Check
 from edgeshrink.core.report import Compression
 from edgeshrink.engine.artifacts import Finished
-from edgeshrink.engine.exporters.torch_formats import check_source
+from edgeshrink.engine.exporters.torch_formats import check_extra_and_flags
 from edgeshrink.engine.steps.export_executorch import FOLDER, ExportExecutorch
 from edgeshrink.engine.steps.inspection import Inspect, read_delegation
 from edgeshrink.engine.workshop import Workshop
@@ -25,7 +25,7 @@ class ExecutorchExporter:
         self._workshop = workshop
 
     def check_before_work(self) -> None:
-        check_source(self._workshop, "executorch")
+        check_extra_and_flags(self._workshop, "executorch")
 
     def artifact(self, plan: Plan) -> Finished:
         workshop = self._workshop

@@ -9,7 +9,7 @@ from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Check
 from edgeshrink.core.report import Compression
 from edgeshrink.engine.artifacts import Finished
-from edgeshrink.engine.exporters.torch_formats import check_source
+from edgeshrink.engine.exporters.torch_formats import check_extra_and_flags
 from edgeshrink.engine.steps.export_onnx import FOLDER, ExportOnnx
 from edgeshrink.engine.steps.inspection import Inspect, read_delegation
 from edgeshrink.engine.workshop import Workshop
@@ -22,7 +22,7 @@ class OnnxExporter:
         self._workshop = workshop
 
     def check_before_work(self) -> None:
-        check_source(self._workshop, "onnx")
+        check_extra_and_flags(self._workshop, "onnx")
 
     def artifact(self, plan: Plan) -> Finished:
         workshop = self._workshop

@@ -13,6 +13,8 @@ from edgeshrink.core.verdict import Verdict
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.networks.steps import Recipe
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
+from edgeshrink.errors import UnsupportedModel
+from edgeshrink.evaluate.network import RESEMBLANCE
 from edgeshrink.judging.judge import judge, output_lines
 
 
@@ -37,7 +39,15 @@ def search(workshop: NetworkWorkshop) -> tuple[Tried, ...]:
     schemes = situation.ladder[situation.ladder.index(situation.start) :]
     recipe = workshop.recipe(schemes[0])
     while True:
-        artifact = workshop.artifact(recipe)
+        try:
+            artifact = workshop.artifact(recipe)
+        except UnsupportedModel as error:
+            above = schemes[schemes.index(recipe.scheme) + 1 :]
+            if not above:
+                raise
+            workshop.notes.append(f"{recipe.scheme} was left out: {error.message}")
+            recipe = workshop.recipe(above[0])
+            continue
         marked = tuple(replace(layer, kept_float=layer.name in recipe.keep) for layer in layers)
         quality = workshop.quality(recipe, artifact, marked)
         following, why = _next(workshop, recipe, quality, schemes, layers)
@@ -65,7 +75,7 @@ def _next(
     """
     if isinstance(quality, Unmeasured):
         return None, quality.reason
-    if any(check.name != "output" for check in quality.failed_checks):
+    if any(check.name != RESEMBLANCE for check in quality.failed_checks):
         return None, "a check failed, which no other scheme would mend"
     floor = output_lines(workshop.situation.profile.budget, quality)
     failed = [line.name for line in floor if line.outcome == "FAIL"]

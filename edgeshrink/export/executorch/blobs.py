@@ -54,7 +54,7 @@ def _coreml(data: bytes) -> Blob:
     from executorch.backends.apple.coreml import executorchcoreml
 
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "model"
+        folder = Path(name)
         if not executorchcoreml.unflatten_directory_contents(data, str(folder)):
             return Blob(None, len(data))
         weights = sum(file.stat().st_size for file in folder.rglob(_WEIGHTS))

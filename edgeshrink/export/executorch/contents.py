@@ -65,8 +65,8 @@ def read_pte(file: Path) -> dict[str, object]:
     with file.open("rb") as opened:
         if file.stat().st_size < 32 or opened.read(6)[4:] != b"ET":
             raise DataError(f"{file} is no ExecuTorch program", hint="a .pte that ExecuTorch wrote is needed")
-        with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-            return _Reader(view).read()
+        # Closed with its last view: an error would keep views alive, and closing would then hide it.
+        return _Reader(memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))).read()
 
 
 class _Reader:

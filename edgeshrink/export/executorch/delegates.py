@@ -16,6 +16,8 @@ _NUMBERS = (
     "aten.slice_copy.tensor",
     "aten.item.default",
     "item.default",
+    "_local_scalar_dense.default",
+    "aten._local_scalar_dense.default",
     "_assert_scalar.default",
     "sym_size.int",
     *("add", "sub", "mul", "ge", "le", "gt", "lt", "eq", "and_"),

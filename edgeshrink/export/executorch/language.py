@@ -105,7 +105,7 @@ def runner_constants(facts: ModelFacts, plan: Plan, vocabulary: Vocabulary) -> d
 
 def check_size(file: Path, plan: Plan, layers: int, parts: dict[str, int]) -> None:
     """StepFailed, with where the bytes are, for a file that is more than 2 % larger than planned."""
-    expected, found = pte_bytes(plan.tensors, layers), file.stat().st_size
+    expected, found = pte_bytes(plan.tensors, layers, delegate=plan.delegate), file.stat().st_size
     if found <= expected * (1 + _OVER):
         return
     weights = sum(tensor.nbytes for tensor in plan.tensors)

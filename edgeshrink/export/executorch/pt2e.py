@@ -48,6 +48,8 @@ _THROUGH = (
     *(_aten.slice.Tensor, _aten.flatten.using_ints, _aten.pad.default, _aten.constant_pad_nd.default),
 )
 
+_WRAPPERS = "edgeshrink.runtimes.torch_network."
+
 del _embedding_byte
 
 
@@ -252,8 +254,12 @@ def _stored(node: Node) -> Node:
 
 
 def _module(node: Node) -> str:
+    """The name of the innermost module, as its own network calls it: without the wrapper that flattens its outputs."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
-    return str(stack[-1][0]) if stack and stack[-1][0] else node.name
+    if not stack or not stack[-1][0]:
+        return str(node.name)
+    name = str(stack[-1][0])
+    return name.removeprefix("module.") if _WRAPPERS in str(stack[0][1]) else name
 
 
 def _within(name: str, wanted: str) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from edgeshrink.core.budget import Budget
 from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.plan import Predictions
@@ -16,6 +18,7 @@ from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.networks.search import search
 from edgeshrink.engine.networks.steps import Recipe
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
+from edgeshrink.errors import UnsupportedModel
 
 NO = Unmeasured("not asked")
 LAYERS = tuple(LayerError(f"layer{number}", "Conv", 1.0 / (number + 1), False) for number in range(12))
@@ -30,6 +33,8 @@ class Bench:
     checks: tuple[Check, ...] = ()
     measured: list[Recipe] = field(default_factory=list)
     searched: int = 0
+    refused: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
     @property
     def situation(self) -> Any:
@@ -45,6 +50,8 @@ class Bench:
         return Recipe("onnx", scheme, "cpu", True, False)
 
     def artifact(self, recipe: Recipe) -> Finished:
+        if recipe.scheme in self.refused:
+            raise UnsupportedModel("all layers stand inside If")
         return Finished(Path("model.onnx"), "0" * 64, ())
 
     def layers(self, recipe: Recipe) -> tuple[LayerError, ...]:
@@ -92,6 +99,14 @@ def test_an_asked_for_scheme_is_never_left() -> None:
     tried = search(cast(NetworkWorkshop, Bench(needs=99, ladder=("int8",))))
     assert {entry.recipe.scheme for entry in tried} == {"int8"}
     assert tried[-1].verdict.outcome == "FAIL"
+
+
+def test_a_scheme_that_cannot_be_made_gives_way_to_the_next_one_and_is_named() -> None:
+    bench = Bench(needs=0, ladder=("int8", "fp32"), refused=("int8",))
+    assert walked(bench) == [("fp32", 0)]
+    assert bench.notes == ["int8 was left out: all layers stand inside If"]
+    with pytest.raises(UnsupportedModel):
+        walked(Bench(needs=0, ladder=("int8",), refused=("int8",)))
 
 
 def test_only_the_result_is_measured() -> None:
