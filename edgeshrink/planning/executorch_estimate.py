@@ -31,7 +31,7 @@ _LAYER_BYTES, _QUANTIZED_LAYER_BYTES = 9_700, 13_300
 _COREML_BYTES, _COREML_LAYER_BYTES, _COREML_QUANTIZED_LAYER_BYTES = 38_000, 63_000, 73_000
 _BIAS_BYTES, _HEAD_NORM_BYTES = 450, 1_800
 # The measuring process before a model is loaded: Python, torch (which ExecuTorch's bindings import), the tokenizer.
-_RUNTIME_RSS_BYTES = 244_000_000
+RUNTIME_RSS_BYTES = 244_000_000
 # What every loaded program takes beside its weights, cache and planned memory: XNNPACK, its threads.
 _LOADED_BYTES = 3_000_000
 # Bytes of planned memory that loading touches, per position of the context and width of the model.
@@ -81,10 +81,7 @@ def predict(
     disk = 2 * folder + reference_bytes(tensors) + logits_bytes(facts, weight_count(tensors))
     return Predictions(
         artifact_bytes=Estimate(float(folder), "weights, scales and tables to the byte, the graph by its layers"),
-        peak_rss_bytes=Estimate(
-            float(resident_bytes(facts, tensors, context=context, prompt_tokens=prompt_tokens)),
-            "weights as the delegate packs them + float32 KV cache + activations of a prefill + runtime",
-        ),
+        peak_rss_bytes=_peak_rss(facts, tensors, context, prompt_tokens, on_this_host),
         decode_tok_s=predict_decode(facts, tensors, context, profile, on_host, on_this_host),
         ttft_p95_ms=predict_ttft(facts, tensors, prompt_tokens, on_host, on_this_host),
         build_s=_build_s(facts, tensors, folder, calibration),
@@ -95,6 +92,16 @@ def predict(
     )
 
 
+def _peak_rss(
+    facts: ModelFacts, tensors: tuple[TensorPlan, ...], context: int, prompt_tokens: int, on_this_host: bool
+) -> Estimate:
+    what = "weights as the delegate packs them + float32 KV cache + activations of a prefill"
+    nbytes = resident_bytes(facts, tensors, context=context, prompt_tokens=prompt_tokens)
+    if on_this_host:
+        return Estimate(float(nbytes), f"{what} + the measuring process (Python, torch)")
+    return Estimate(float(nbytes - RUNTIME_RSS_BYTES), f"{what}; the app itself is not counted")
+
+
 def resident_bytes(facts: ModelFacts, tensors: tuple[TensorPlan, ...], *, context: int, prompt_tokens: int) -> int:
     """Resident peak of one process with the model loaded and a prompt prefilled."""
     cache = 2 * context * facts.kv_bytes_per_token_f16
@@ -103,7 +110,7 @@ def resident_bytes(facts: ModelFacts, tensors: tuple[TensorPlan, ...], *, contex
     # XNNPACK packs its weights while it loads: one at a time stands there twice.
     packing = max((tensor.nbytes for tensor in tensors if tensor.name != "token_embd.weight"), default=0)
     loaded = _LOADED_BYTES + pte_bytes(tensors, facts.n_layers) + cache + planned
-    return _RUNTIME_RSS_BYTES + loaded + max(activations, packing)
+    return RUNTIME_RSS_BYTES + loaded + max(activations, packing)
 
 
 def host_ram_bytes(facts: ModelFacts, tensors: tuple[TensorPlan, ...], *, context: int) -> int:

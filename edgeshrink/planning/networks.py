@@ -71,11 +71,19 @@ _EXPORT_S, _MEASURING_S = {"onnx": 25.0, "executorch": 60.0}, 30.0
 _BYTES_PER_S = 4e6
 
 
-def predict_network(facts: NetworkFacts, *, format: str, scheme: str) -> Predictions:
-    """What a network's file takes, and its making; PlanError for a format or a scheme that there is not."""
+def predict_network(facts: NetworkFacts, *, format: str, scheme: str, on_this_host: bool = True) -> Predictions:
+    """What a network's file takes, and its making; PlanError for a format or a scheme that there is not.
+
+    Elsewhere than on this host no Python process runs it: then the runtime's own memory is not counted.
+    """
     file = artifact_bytes(facts, format=format, scheme=scheme)
     seen, floats = _FORMATS[format], 4 * facts.parameters
-    rss = seen.runtime_rss + seen.resident[scheme] * file + activation_bytes(facts)
+    rss = seen.resident[scheme] * file + activation_bytes(facts)
+    held = "weights as the runtime unpacks them + activations of one input"
+    if on_this_host:
+        rss, held = rss + seen.runtime_rss, f"{held} + the measuring process"
+    else:
+        held += "; the app itself is not counted"
     if facts.source.kind == "onnx":
         host = _QUANTIZER_RSS + _QUANTIZER_SHARE * floats
     else:
@@ -83,7 +91,7 @@ def predict_network(facts: NetworkFacts, *, format: str, scheme: str) -> Predict
     slow = Unmeasured("the speed of a network is not predicted: measure it")
     return Predictions(
         artifact_bytes=Estimate(float(file), "weights by scheme, scales, and a graph of usual size"),
-        peak_rss_bytes=Estimate(float(round(rss)), "runtime + weights as it unpacks them + activations of one input"),
+        peak_rss_bytes=Estimate(float(round(rss)), held),
         decode_tok_s=_NO_TOKENS,
         ttft_p95_ms=slow,
         build_s=Estimate(_EXPORT_S[format] + floats / _BYTES_PER_S + _MEASURING_S, "exports of two networks, 2 cores"),

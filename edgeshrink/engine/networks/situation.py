@@ -53,7 +53,7 @@ class NetworkSituation:
         return self.format_name != "executorch" or self.delegate == "xnnpack"
 
     def predictions(self, scheme: str) -> Predictions:
-        return predict_network(self.facts, format=self.format_name, scheme=scheme)
+        return predict_network(self.facts, format=self.format_name, scheme=scheme, on_this_host=self.on_this_host)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

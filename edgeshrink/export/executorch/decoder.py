@@ -155,6 +155,20 @@ class Layer(nn.Module):
         return x + self.ffn(self.ffn_norm(x))
 
 
+class TableHead(nn.Module):
+    """Logits from the embedding table itself, (1, hidden) -> (1, vocabulary).
+
+    As table times column: the runtime's kernel for that is eight times as fast as the one for a linear layer.
+    """
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        self.table = table
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.mm(self.table.weight, x.view(-1, 1)).view(1, -1)
+
+
 class Decoder(nn.Module):
     """tokens int64 (1, T), input_pos int64 (1,) -> logits float32 (1, vocabulary) of the last of them."""
 
@@ -179,6 +193,13 @@ class Decoder(nn.Module):
         for layer in self.layers:
             x = layer(x, cosines, sines, start)
         return self.head(self.norm(x[:, -1]))
+
+    def share_table(self) -> bool:
+        """Let a float table that is the head too stand in the file once; whether there is one."""
+        shared = getattr(self.embedding, "weight", None) is self.head.weight
+        if shared:
+            self.head = TableHead(self.embedding)
+        return shared
 
     def use_plain_means(self) -> None:
         """For delegates other than XNNPACK."""

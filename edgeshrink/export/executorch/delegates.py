@@ -27,9 +27,9 @@ _NUMBERS = (
 def partitioners_for(name: str, module: Decoder) -> list[Partitioner]:
     """The partitioners of a delegate by its name in the plan; PlanError for one that is not known."""
     if name == "xnnpack":
-        # A tied table is looked up by a kernel of the runtime, which XNNPACK cannot read: in it, it would stand twice.
-        tied = getattr(module.embedding, "weight", None) is module.head.weight
-        return [DecoderPartitioner(outside=("embedding.weight", "head.weight") if tied else ())]
+        # A table is looked up by a kernel of the runtime, which cannot read what XNNPACK has: it would stand twice.
+        outside = ("embedding.weight", "head.table.weight") if module.share_table() else ()
+        return [DecoderPartitioner(outside)]
     if name == "coreml":
         return [_coreml()]
     if name == "vulkan":

@@ -25,25 +25,17 @@ from edgeshrink.export.executorch.stages import Emit, Stages, timed
 class DecoderPartitioner(XnnpackPartitioner):
     """XNNPACK for a decoder: all of its operators but no more of its passes than the decoder needs.
 
-    `outside`: names of parameters whose linear layer stays with the runtime's own kernels.
+    `outside`: names of parameters whose product stays with the runtime's own kernels.
     """
 
     def __init__(self, outside: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.delegation_spec = DelegationSpec("XnnpackBackend", [CompileSpec("dqlinear_partitioner", b"")])
         self._outside = outside
-        self._partitioned = False
 
     def ops_to_not_decompose(self, ep: Any) -> tuple[list[Any], None]:
         """All that XNNPACK takes whole; None: all of it is taken in this graph, so no node has to be asked about."""
-        operators = super().ops_to_not_decompose(ep)[0]
-        if self._partitioned and self._outside:  # asked again, to find what was kept whole for nobody: the one outside
-            operators = [operator for operator in operators if operator is not torch.ops.aten.linear.default]
-        return operators, None
-
-    def partition(self, exported_program: Any) -> Any:
-        self._partitioned = True
-        return super().partition(exported_program)
+        return super().ops_to_not_decompose(ep)[0], None
 
     def get_matched_nodes_from_configs(self, ep: Any) -> list[list[Any]]:
         placeholders = ep.graph_signature.inputs_to_parameters

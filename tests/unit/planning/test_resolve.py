@@ -114,3 +114,10 @@ def test_a_line_without_a_prediction_is_named() -> None:
     fits, why = predicted_fit(budget, predictions(100, Unmeasured("unknown")))
     assert fits is True
     assert "not predicted: decode speed" in why
+
+
+def test_elsewhere_nobody_counts_the_python_process_that_measures_here(stories: Path) -> None:
+    plan = plan_for(situation(stories, Request(format="executorch")), "fp32")
+    assert isinstance(plan.predictions.peak_rss_bytes, Estimate)
+    assert plan.predictions.peak_rss_bytes.value < 50e6
+    assert "the app itself is not counted" in plan.predictions.peak_rss_bytes.method

@@ -28,6 +28,11 @@ def make_models(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     return {}
 
 
+def compare_all(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
+    """`pairs`: name -> what `compare` takes."""
+    return {name: compare(pair, emit) for name, pair in parameters["pairs"].items()}
+
+
 def compare(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     """Logits of `pte` and of transformers' model in `folder` over the same random ids, and 40 greedy tokens of each.
 

@@ -11,6 +11,7 @@ import pytest
 from edgeshrink.catalog.models import inspect_model
 from edgeshrink.catalog.profiles import load_profile
 from edgeshrink.catalog.targets import load_target
+from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.events import Progress, silent
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.model import ModelFacts
@@ -140,42 +141,42 @@ def exported(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
-def compared(exported: Any) -> Any:
-    """(case, scheme) -> what the file computes beside what transformers does."""
-    done: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def get(case: str, scheme: str) -> dict[str, Any]:
-        if (case, scheme) not in done:
-            export = exported(case, scheme)
-            job = {"folder": str(export.source), "pte": str(export.folder / "model.pte")}
-            done[case, scheme] = run_job("pte_oracle:compare", job)
-        return done[case, scheme]
-
-    return get
+def compared(exported: Any) -> dict[str, Any]:
+    """What each float file computes beside what transformers does; "rounded": the 4-bit one beside a rounded model."""
+    pairs: dict[str, dict[str, Any]] = {case: _pair(exported(case, "fp32")) for case in CASES}
+    pairs["rounded"] = {**_pair(exported("llama3", "8da4w")), "rounded": True}
+    return run_job("pte_oracle:compare_all", {"pairs": pairs})
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_in_float_every_position_has_the_logits_of_transformers(compared: Any, case: str) -> None:
-    assert compared(case, "fp32")["one_by_one"] < 1e-3
+def _pair(export: Export) -> dict[str, Any]:
+    return {"folder": str(export.source), "pte": str(export.folder / "model.pte")}
+
+
+@pytest.fixture(scope="module")
+def four_bits(exported: Any) -> Delegation:
+    return inspect_pte(exported("llama3", "8da4w").folder / "model.pte", "xnnpack")
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_prompt_at_once_comes_to_the_same_as_token_by_token(compared: Any, case: str) -> None:
-    assert compared(case, "fp32")["at_once"] < 1e-3
+def test_in_float_every_position_has_the_logits_of_transformers(compared: dict[str, Any], case: str) -> None:
+    assert compared[case]["one_by_one"] < 1e-3
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_in_float_it_continues_as_transformers_does(compared: Any, case: str) -> None:
-    found = compared(case, "fp32")
+def test_a_prompt_at_once_comes_to_the_same_as_token_by_token(compared: dict[str, Any], case: str) -> None:
+    assert compared[case]["at_once"] < 1e-3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_float_it_continues_as_transformers_does(compared: dict[str, Any], case: str) -> None:
+    found = compared[case]
     assert found["own"] == found["greedy"]
 
 
-def test_four_bits_compute_the_rounded_model(exported: Any, compared: Any) -> None:
-    export = exported("llama3", "8da4w")
-    job = {"folder": str(export.source), "pte": str(export.folder / "model.pte"), "rounded": True}
-    found = run_job("pte_oracle:compare", job)
-    assert compared("llama3", "fp32")["cosine"] > 0.999999
-    assert 0.98 < found["cosine"] < 0.999999  # what is left are 8-bit activations and embeddings
+def test_four_bits_compute_the_rounded_model(compared: dict[str, Any]) -> None:
+    assert compared["llama3"]["cosine"] > 0.999999
+    # What is left are activations and embeddings of 8 bits.
+    assert 0.98 < compared["rounded"]["cosine"] < 0.999999
 
 
 @pytest.mark.parametrize(("case", "scheme"), [*((case, "fp32") for case in CASES), ("llama3", "8da4w")])
@@ -194,8 +195,8 @@ def test_a_file_larger_than_planned_is_an_error_that_says_where_the_bytes_are(ex
     assert "more than once" in caught.value.hint
 
 
-def test_the_runner_finds_what_it_asks_for(compared: Any) -> None:
-    constants = compared("llama3", "fp32")["constants"]
+def test_the_runner_finds_what_it_asks_for(compared: dict[str, Any]) -> None:
+    constants = compared["llama3"]["constants"]
     assert constants["get_max_context_len"] == constants["get_max_seq_len"] == [128]
     assert constants["get_vocab_size"] == [96]
     assert constants["get_bos_id"] == [1]
@@ -203,8 +204,8 @@ def test_the_runner_finds_what_it_asks_for(compared: Any) -> None:
     assert constants["use_kv_cache"] == constants["enable_dynamic_shape"] == [True]
 
 
-def test_nearly_all_operators_are_delegated_and_the_rest_is_named(exported: Any) -> None:
-    found = inspect_pte(exported("llama3", "8da4w").folder / "model.pte", "xnnpack")
+def test_nearly_all_operators_are_delegated_and_the_rest_is_named(four_bits: Delegation) -> None:
+    found = four_bits
     left = dict(found.left)
     # Two layers: a cache of keys and one of values each, and one attention.
     assert left["llama::update_cache.out"] == 4
@@ -214,12 +215,11 @@ def test_nearly_all_operators_are_delegated_and_the_rest_is_named(exported: Any)
     assert found.runs_here
 
 
-def test_weights_in_the_delegate_are_the_matrices_that_are_multiplied(exported: Any) -> None:
-    export = exported("llama3", "8da4w")
-    found = inspect_pte(export.folder / "model.pte", "xnnpack")
-    matrices = sum(tensor.nbytes for tensor in export.plan.tensors if tensor.type.startswith("i4g"))
-    assert found.delegated_weight_bytes == pytest.approx(matrices, rel=0.02)
-    assert found.weight_bytes > found.delegated_weight_bytes
+def test_weights_in_the_delegate_are_the_matrices_that_are_multiplied(exported: Any, four_bits: Delegation) -> None:
+    plan = exported("llama3", "8da4w").plan
+    matrices = sum(tensor.nbytes for tensor in plan.tensors if tensor.type.startswith("i4g"))
+    assert four_bits.delegated_weight_bytes == pytest.approx(matrices, rel=0.02)
+    assert four_bits.weight_bytes > four_bits.delegated_weight_bytes
 
 
 def test_a_tied_table_stands_in_a_float_file_once(exported: Any) -> None:
