@@ -17,8 +17,8 @@ from edgeshrink.catalog.tensor_reading import read_rows
 from edgeshrink.core.importance import Floats
 from edgeshrink.core.model import ModelFacts, SourceTensor
 from edgeshrink.errors import DataError
-from edgeshrink.evaluate.rotary import rotary_tables
 from edgeshrink.evaluate.source_names import SourceWeights
+from edgeshrink.planning.rotary_tables import rotary_tables
 
 FLOP_LIMIT = 3e11
 _SLICE_BYTES = 32 << 20
