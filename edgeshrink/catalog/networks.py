@@ -17,7 +17,7 @@ from edgeshrink.catalog.network_families import FAMILIES, Family, Task, task_of
 from edgeshrink.catalog.refusals import refuse_quantized
 from edgeshrink.catalog.safetensors_headers import weight_files
 from edgeshrink.core.architectures import ARCHITECTURES
-from edgeshrink.core.network import NetworkKind, NetworkSource
+from edgeshrink.core.network import NetworkKind, NetworkSource, Port
 from edgeshrink.errors import DataError, UnsupportedModel
 
 ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -110,6 +110,17 @@ def source_from_json(parameters: Mapping[str, Any]) -> NetworkSource:
     )
 
 
+def port_to_json(port: Port) -> list[object]:
+    """A port as JSON: [name, dtype, shape]."""
+    return [port.name, port.dtype, list(port.shape)]
+
+
+def port_from_json(found: Any) -> Port:
+    """`port_to_json` back."""
+    name, dtype, shape = found
+    return Port(str(name), str(dtype), tuple(shape))
+
+
 def _folder_source(folder: Path, given: str, hub_id: str | None = None) -> NetworkSource | None:
     if folder_family(folder) is None:
         return None
@@ -143,11 +154,11 @@ def _module_file(entry: str) -> Path:
     """The file of the module that `entry` names, found as Python would find it, without importing anything."""
     module, _, function = entry.partition(":")
     names = module.split(".")
-    places: list[str] | None = [str(Path.cwd()), *sys.path]
+    places = [str(Path.cwd()), *sys.path]
     spec: ModuleSpec | None = None
     for count in range(1, len(names) + 1):
         name = ".".join(names[:count])
-        spec = PathFinder.find_spec(name, places)
+        spec = _spec(name, places)
         if spec is None and count == 1:
             spec = _installed_spec(name)
         if spec is None:
@@ -159,6 +170,17 @@ def _module_file(entry: str) -> Path:
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise DataError(f"{entry}: {module} is a folder without a file of code", hint=f"name the module of {function}")
     return Path(spec.origin).resolve()
+
+
+def _spec(name: str, places: list[str]) -> ModuleSpec | None:
+    """What `places` hold under `name`, a folder without __init__.py too."""
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:  # such a folder inside another: its path looks the outer one up among the imported modules
+        spec = ModuleSpec(name, None, is_package=True)
+        folders = (Path(place) / name.rpartition(".")[2] for place in places)
+        spec.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
+        return spec
 
 
 def _installed_spec(name: str) -> ModuleSpec | None:

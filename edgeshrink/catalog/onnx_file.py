@@ -59,6 +59,14 @@ def graphs(model: ModelProto) -> Iterator[GraphProto]:
             waiting.extend(subgraphs(node))
 
 
+def nodes(model: ModelProto) -> Iterator[NodeProto]:
+    """Every operator: of all graphs, and of the model's own functions."""
+    for graph in graphs(model):
+        yield from graph.node
+    for function in model.functions:
+        yield from function.node
+
+
 def subgraphs(node: NodeProto) -> list[GraphProto]:
     """The graphs that a node runs."""
     import onnx
@@ -76,11 +84,8 @@ def free_inputs(graph: GraphProto) -> list[ValueInfoProto]:
 
 def quantized_operator(model: ModelProto) -> str | None:
     """The first operator that says that the model is quantized already; None where there is none."""
-    for graph in graphs(model):
-        for node in graph.node:
-            if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
-                return str(node.op_type)
-    return None
+    names = (str(node.op_type) for node in nodes(model))
+    return next((name for name in names if name in _QUANTIZED or name.startswith("QLinear")), None)
 
 
 def opset(model: ModelProto) -> int:

@@ -63,6 +63,9 @@ class NetworkFacts:
     """Smallest and largest size of each dynamic dimension."""
     labels: tuple[str, ...] = ()
     """What a classifier's outputs are called, in their order, where the source says so."""
+    packages: tuple[str, ...] = ()
+    """Of a function: "name==version" of the installed distributions of all modules that are imported once it has made
+    its network, without edgeshrink. They may hold code that computes, which `files` and the weights do not tell."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,10 @@ class Found:
     network: bool
 
     @property
+    def format(self) -> str:
+        return "gguf" if self.runtime == "llama_cpp" else self.runtime
+
+    @property
     def files(self) -> tuple[Path, ...]:
         if self.path.is_file():
             return (self.path,)
@@ -75,6 +79,8 @@ def find_artifact(path: Path) -> Found:
         raise UsageError(f"there is no {path}", hint=_HINT)
     if (path / MANIFEST_NAME).is_file():
         names = [file.name for file in read_manifest(path).files]
+        if "comparison.json" in names:
+            raise _several(path)
         for main in ("genai_config.json", ".gguf", ".pte", ".onnx"):
             for name in names:
                 if name.endswith(main) and (path / name).is_file():
@@ -83,10 +89,14 @@ def find_artifact(path: Path) -> Found:
     for main in ("genai_config.json", "model.pte"):
         if (path / main).is_file():
             return _folder_or_file(path / main)
-    built = sorted(inner.name for inner in path.iterdir() if (inner / MANIFEST_NAME).is_file())
-    if built:
-        raise UsageError(f"{path} holds several builds", hint=f"name one of them: {', '.join(built)}")
+    if any((inner / MANIFEST_NAME).is_file() for inner in path.iterdir()):
+        raise _several(path)
     raise UsageError(f"{path} holds no artifact", hint=_HINT)
+
+
+def _several(path: Path) -> UsageError:
+    built = sorted(inner.name for inner in path.iterdir() if (inner / MANIFEST_NAME).is_file())
+    return UsageError(f"{path} holds several builds", hint=f"name one of them: {', '.join(built)}")
 
 
 def _folder_or_file(main: Path) -> Found:

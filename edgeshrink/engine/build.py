@@ -21,7 +21,7 @@ from edgeshrink.engine.exporters.registry import exporter
 from edgeshrink.engine.machine import BUSY_SHARE, calibrated
 from edgeshrink.engine.networks.build import build_network
 from edgeshrink.engine.opened import open_model
-from edgeshrink.engine.output import check_output
+from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away, version_notes
 from edgeshrink.engine.workshop import Workshop
@@ -101,7 +101,7 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
             *plan.notes,
             *workshop.notes,
             *_said(built),
-            *version_notes(situation.target),
+            *version_notes(situation.target, plan.format),
         ),
         traded_away=tuple(traded_away(workshop.model, plan, quality)),
         export_times=built.artifact.times,
@@ -113,11 +113,6 @@ def _said(built: Built) -> Iterator[str]:
         yield from built.artifact.times.notes
     if isinstance(built.quality, Unmeasured):
         yield built.quality.reason
-
-
-def folder_name(request: Request, model: str) -> str:
-    parts = (model, request.target, request.format, request.scheme, request.delegate)
-    return "-".join(part for part in parts if part).replace("=", "-").replace(",", "-")
 
 
 def _ask_for_disk(situation: Situation, start: Move, store: Store, confirm: Callable[[str], bool]) -> None:

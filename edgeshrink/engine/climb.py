@@ -17,6 +17,7 @@ from edgeshrink.engine.exporters.interface import Exporter
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.judging.judge import device_lines, distance_lines, judge, overall
 from edgeshrink.planning.ladder import Move, Tried, following
+from edgeshrink.planning.requested import delegate_here
 from edgeshrink.planning.resolve import Situation, candidates, plan_for
 
 
@@ -43,7 +44,8 @@ def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: M
         plan = plan_for(situation, move.scheme)
         artifact = exporter.artifact(plan)
         delegation = exporter.delegation(plan, artifact)
-        quality = _quality(workshop, exporter, situation, plan, artifact)
+        here = delegate_here(situation.request, plan.delegate, plan.format, on_this_host=situation.on_this_host)
+        quality = _quality(workshop, exporter, plan, artifact, delegation, here)
         good = holds(distance_lines(budget, quality))
         # A session costs more than a comparison: a rung that is left for its quality is not measured.
         ahead = following(ladder, [*tried, Tried(plan.scheme, good, None)])
@@ -51,7 +53,7 @@ def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: M
         if isinstance(quality, Unmeasured):
             measured = quality
         elif ahead.scheme is None:
-            measured = workshop.measurements(situation, plan, artifact, delegate_here(situation, plan))
+            measured = workshop.measurements(situation, plan, artifact, here)
         lines = device_lines(budget, artifact.nbytes, measured, plan.predictions)
         tried.append(Tried(plan.scheme, good, holds(lines)))
         move = following(ladder, tried)
@@ -74,25 +76,26 @@ def holds(lines: Iterable[VerdictLine]) -> bool | None:
     return {"PASS": True, "FAIL": False, "UNKNOWN": None}[overall(tuple(line.outcome for line in lines))]
 
 
-def delegate_here(situation: Situation, plan: Plan) -> str:
-    """The backend that runs the artifact on this machine: the plan's where it is the device, or where one insists."""
-    if situation.on_this_host or situation.request.delegate is not None:
-        return plan.delegate
-    return "xnnpack" if plan.format == "executorch" else "cpu"
-
-
 def asked_delegate(situation: Situation, plan: Plan) -> str:
     """The backend that a verdict looks for."""
     return "gpu" if situation.request.gpu_layers and plan.delegate == "cpu" else plan.delegate
 
 
 def _quality(
-    workshop: Workshop, exporter: Exporter, situation: Situation, plan: Plan, artifact: Finished
+    workshop: Workshop,
+    exporter: Exporter,
+    plan: Plan,
+    artifact: Finished,
+    delegation: Delegation | None,
+    here: str,
 ) -> Quality | Unmeasured:
-    if not exporter.runs_here(plan):
-        return Unmeasured(f"lowered ahead of time for {plan.delegate} and inspected; this machine cannot run it")
-    here = delegate_here(situation, plan)
+    if delegation is not None and not delegation.runs_here and here == plan.delegate:
+        return Unmeasured(not_run(plan.delegate))
     return workshop.quality(plan, artifact, here, lambda path: exporter.own_checks(plan, path))
+
+
+def not_run(delegate: str) -> str:
+    return f"lowered ahead of time for {delegate} and inspected; this machine cannot run it"
 
 
 def _rung(built: Built, move: Move) -> Rung:

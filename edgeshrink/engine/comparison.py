@@ -34,17 +34,21 @@ def build_all(
     target, profile, _ = find_device(request, None)
     model = Path(request.model).name if request.model else "edgeshrink-demo"
     out = request.out or Path("edgeshrink-out") / f"{_safe(model)}-{target.id}-all"
-    check_output(out)
+    check_output(out, parts=tuple(target.formats))
     outcomes: list[FormatOutcome] = []
-    errors: list[Error] = []
+    errors: list[Exception] = []
     for name in _formats(target, network):
+        asked = request if name == "gguf" or network is not None else _without_gguf_flags(request)
+        one = replace(asked, format=name, out=out / name)
         try:
-            report = build(replace(request, format=name, out=out / name), listener=listener, confirm=confirm)
-            outcomes.append(FormatOutcome(name, report, ""))
+            outcomes.append(FormatOutcome(name, build(one, listener=listener, confirm=confirm), ""))
         except Error as error:
             errors.append(error)
             said = f"{error.message} ({error.hint})" if error.hint else error.message
             outcomes.append(FormatOutcome(name, None, said))
+        except Exception as error:  # a bug in one format must not lose the others
+            errors.append(error)
+            outcomes.append(FormatOutcome(name, None, f"{type(error).__name__}: {error}"))
     if errors and all(outcome.report is None for outcome in outcomes):
         raise errors[0]
     best, why = best_of({entry.format: entry.report.verdict for entry in outcomes if entry.report is not None})
@@ -60,6 +64,11 @@ def build_all(
         why=why,
     )
     return write_comparison_folder(comparison, out)
+
+
+def _without_gguf_flags(request: Request) -> Request:
+    """What was said about GGUF's types and its importance matrix is not said to the other formats."""
+    return replace(request, tensor_types=(), imatrix="default", calibration=None)
 
 
 def exit_code(comparison: Comparison, *, strict: bool = False) -> int:

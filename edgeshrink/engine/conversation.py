@@ -9,6 +9,7 @@ from pathlib import Path
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.engine.artifacts import find_artifact, trained_context
 from edgeshrink.errors import UsageError
+from edgeshrink.planning.requested import default_delegate
 from edgeshrink.runtimes.chat_bounded import render_chat_bounded
 from edgeshrink.runtimes.generate import generate, stream_text
 from edgeshrink.runtimes.interface import Session
@@ -45,7 +46,7 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
         found.path,
         context=context,
         threads=threads,
-        delegate="xnnpack" if found.runtime == "executorch" else "cpu",
+        delegate=default_delegate(found.format),
         gpu_layers=conversation.gpu_layers,
         all_logits=False,
     ) as session:

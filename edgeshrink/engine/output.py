@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edgeshrink.core.request import Request
 from edgeshrink.errors import NO_SPACE, DataError, NoSpace, UsageError
 from edgeshrink.report.manifest import MANIFEST_NAME, is_ours, read_manifest
 from edgeshrink.store.digests import remembered_sha256
@@ -18,11 +19,20 @@ _STAGING = ".edgeshrink-"
 _ABANDONED_S = 3600
 
 
-def check_output(folder: Path) -> None:
-    """Refuse, before any work, a folder that edgeshrink did not write or that cannot be written."""
+def folder_name(request: Request, model: str) -> str:
+    """What the output folder is called where nobody says: all that was asked for."""
+    parts = (model, request.target, request.format, request.scheme, request.delegate)
+    return "-".join(part for part in parts if part).replace("=", "-").replace(",", "-").replace(" ", "")
+
+
+def check_output(folder: Path, *, parts: tuple[str, ...] = ()) -> None:
+    """Refuse, before any work, a folder that edgeshrink did not write or that cannot be written.
+
+    `parts` names folders inside that are builds of their own: a folder with nothing else is one that was begun.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="name a folder with -o")
-    if folder.is_dir() and not is_ours(folder) and any(_foreign(folder)):
+    if folder.is_dir() and not is_ours(folder) and any(_foreign(folder, parts)):
         raise UsageError(
             f"{folder} exists and edgeshrink did not write it (it has no {MANIFEST_NAME} of ours)",
             hint="name another folder with -o, or empty this one",
@@ -37,8 +47,11 @@ def check_output(folder: Path) -> None:
         ) from error
 
 
-def _foreign(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if not path.name.startswith(_STAGING))
+def _foreign(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    for path in folder.iterdir():
+        begun = path.name in parts and (is_ours(path) or not any(path.iterdir()))
+        if not begun and not path.name.startswith(_STAGING):
+            yield path
 
 
 def _staging_parent(folder: Path) -> Path:

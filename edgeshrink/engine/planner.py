@@ -1,4 +1,7 @@
-"""The verb `plan`: what fits, before any work. Reads configuration and headers; imports no torch and runs nothing."""
+"""The verb `plan`: what fits, before any work. Of a language model it reads configuration and headers alone.
+
+A network is asked what it is in a child process: its function has to be run for that.
+"""
 
 from __future__ import annotations
 

@@ -20,17 +20,16 @@ from edgeshrink.engine.output import check_output
 from edgeshrink.engine.sessions import session_step
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.steps.measuring import Measure, read_measurements
-from edgeshrink.engine.steps.measuring_network import MeasureNetwork
+from edgeshrink.engine.steps.network_measuring import MeasureNetwork
 from edgeshrink.engine.summary import step_record
 from edgeshrink.engine.writing import write_report_folder
 from edgeshrink.errors import PlanError, UsageError
 from edgeshrink.judging import judge
+from edgeshrink.planning.requested import default_delegate
 from edgeshrink.planning.schemes import SCHEMES
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store
-from edgeshrink.store.digests import combined_sha256, remembered_sha256
-
-_FORMATS = {"llama_cpp": "gguf", "executorch": "executorch", "onnx": "onnx"}
+from edgeshrink.store.digests import remembered_tree_sha256
 
 
 def profile(artifact: Path | str, request: Request | None = None, *, listener: Listener = silent) -> Report:
@@ -46,8 +45,8 @@ def profile(artifact: Path | str, request: Request | None = None, *, listener: L
         raise UsageError(f"{request.out} holds the file that is measured", hint="name another folder with -o")
     target, device, on_this_host = find_device(request, None)
     store = Store()
-    sha256 = _sha256(found, store, listener)
-    delegate = request.delegate or ("xnnpack" if found.runtime == "executorch" else "cpu")
+    sha256 = remembered_tree_sha256(found.path, store.notes, listener)
+    delegate = request.delegate or default_delegate(found.format)
     step = _step(request, found, sha256, target, device, delegate)
     with store.in_use():
         stored = store.run(step, listener, again=request.remeasure)
@@ -104,9 +103,9 @@ def _step(
             runtime_build=runtime(found.runtime).build_id(),
             host_id=host_facts().id,
         )
-    format_ = target.formats.get(_FORMATS[found.runtime])
+    format_ = target.formats.get(found.format)
     if format_ is None:
-        raise PlanError(f"the target {target.id} takes no {_FORMATS[found.runtime]}", hint="see `edgeshrink targets`")
+        raise PlanError(f"the target {target.id} takes no {found.format}", hint="see `edgeshrink targets`")
     longest = format_.context_tokens
     context = min(request.context or longest, trained_context(found, otherwise=longest))
     return session_step(
@@ -121,19 +120,11 @@ def _step(
     )
 
 
-def _sha256(found: Found, store: Store, listener: Listener) -> str:
-    digests = [remembered_sha256(file, store.notes, listener) for file in found.files]
-    if found.path.is_file():
-        return digests[0]
-    names = (file.relative_to(found.path).as_posix() for file in found.files)
-    return combined_sha256(zip(names, digests, strict=True))
-
-
 def _artifact(found: Found, sha256: str) -> Artifact:
     nbytes = sum(file.stat().st_size for file in found.files)
     if found.runtime != "llama_cpp":
         inside = () if found.path.is_file() else tuple(file.relative_to(found.path).as_posix() for file in found.files)
-        return Artifact(found.path.name, _FORMATS[found.runtime], "unknown", sha256, nbytes, 0, 0.0, (), inside)
+        return Artifact(found.path.name, found.format, "unknown", sha256, nbytes, 0, 0.0, (), inside)
     header = read_gguf_header(found.path)
     tensor_bytes = sum(tensor.nbytes for tensor in header.tensors)
     tensors = tuple(

@@ -72,9 +72,18 @@ def traded_away(model: OpenModel, plan: Plan, quality: Quality | Unmeasured) -> 
         yield (f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}")
 
 
-def version_notes(target: Target) -> Iterator[str]:
+_TORCH = ("torch", "transformers")
+_STANDS_ON = {
+    "gguf": ("llama-cpp-python", "gguf"),
+    "executorch": (*_TORCH, "torchao", "executorch"),
+    "onnx": (*_TORCH, "onnxruntime", "onnxruntime-genai"),
+}
+
+
+def version_notes(target: Target, format: str) -> Iterator[str]:
     """Where the tools that built this are not those that the target pins."""
     installed = versions()
     for name, pinned in target.pins.items():
-        if installed.get(name, pinned).partition("+")[0] != pinned:  # a local build ("+cpu") of that version
-            yield f"built with {name} {installed[name]}; the target {target.id} was tested with {pinned}"
+        found = installed.get(name, pinned)
+        if name in _STANDS_ON[format] and found.partition("+")[0] != pinned:  # "+cpu": a local build of that version
+            yield f"built with {name} {found}; the target {target.id} was tested with {pinned}"

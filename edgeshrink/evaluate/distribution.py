@@ -13,12 +13,12 @@ from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.importance import Floats
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.evaluate.distances import Distances
-from edgeshrink.evaluate.progress import forward
 from edgeshrink.evaluate.reference import OPENING, Reference
 from edgeshrink.evaluate.scoring import DISTANCES, STEPS
 from edgeshrink.evaluate.statistics import FEWEST_FOR_P99, Blocks, share
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.evaluate.windows import Windows
+from edgeshrink.runtimes.progress import forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def score(
         "context": context,
         "threads": threads,
     }
-    result = run_job("edgeshrink.evaluate.scoring:candidate_job", parameters, on_event=forward(listener, "compare"))
+    told = forward(listener, "compare", unit="tokens")
+    result = run_job("edgeshrink.evaluate.scoring:candidate_job", parameters, on_event=told)
     windows, vocab_size = result["windows"], result["vocab_size"]
     assert isinstance(windows, list) and isinstance(vocab_size, int)
     return Score(

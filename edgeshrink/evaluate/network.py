@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgeshrink.catalog.networks import source_to_json
 from edgeshrink.core.backends import backend_is
-from edgeshrink.core.events import Listener, Progress, silent
+from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.network import NetworkSource, Port
 from edgeshrink.core.quality import Check, LayerError, NetworkQuality
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.evaluate.network_distances import NetworkReadings, SampleDistances, mean_reading, readings
 from edgeshrink.evaluate.network_reference import NetworkReference, read_network_reference
+from edgeshrink.runtimes.progress import forward
 
 FLOAT_SCHEMES = ("fp32", "float")
 FLOAT_TOLERANCE = 1e-3
 """Of a float32 file: the largest difference over the largest value of that output."""
 NONSENSE_COSINE = 0.5
-RESEMBLANCE = "outputs resemble the source's"
-"""The one check that more bits can mend."""
+RESEMBLANCE, FINITE = "outputs resemble the source's", "finite outputs"
+MENDED_BY_BITS = (RESEMBLANCE, FINITE)
+"""Checks that another scheme may pass."""
 
 
 def reference_outputs(
@@ -47,7 +49,8 @@ def reference_outputs(
         "folder": str(folder),
         "threads": threads,
     }
-    run_job("edgeshrink.evaluate.network_job:reference_job", parameters, on_event=_forward(listener), log=log)
+    told = forward(listener, "samples", unit="samples")
+    run_job("edgeshrink.evaluate.network_job:reference_job", parameters, on_event=told, log=log)
 
 
 def evaluate_network(
@@ -85,9 +88,8 @@ def evaluate_network(
         "threads": threads,
     }
     try:
-        found = run_job(
-            "edgeshrink.evaluate.network_job:evaluate_job", parameters, on_event=_forward(listener), log=log
-        )
+        told = forward(listener, "samples", unit="samples")
+        found = run_job("edgeshrink.evaluate.network_job:evaluate_job", parameters, on_event=told, log=log)
     except RuntimeFailed as problem:
         return _quality(stored, _not_run(problem), layers, (_ran(problem),), _unscored(stored, problem))
     samples_found = tuple(SampleDistances(**entry) for entry in _list(found, "distances"))
@@ -194,8 +196,8 @@ def _port_problem(ports: tuple[Port, ...], found: Sequence[Any], role: str) -> s
 def _check_finite(samples: Sequence[SampleDistances]) -> Check:
     wrong = sum(not sample.finite for sample in samples)
     if wrong or not samples:
-        return Check("finite outputs", "failed", f"{wrong} of {len(samples)} samples give outputs that are not finite")
-    return Check("finite outputs", "ok", f"over {len(samples)} samples")
+        return Check(FINITE, "failed", f"{wrong} of {len(samples)} samples give outputs that are not finite")
+    return Check(FINITE, "ok", f"over {len(samples)} samples")
 
 
 def _check_sizes(reference: NetworkReference, probes: Sequence[Any]) -> Check:
@@ -237,12 +239,3 @@ def _list(found: Mapping[str, object], key: str) -> list[Any]:
 
 def _first_line(problem: RuntimeFailed) -> str:
     return (problem.message.splitlines() or [""])[0]
-
-
-def _forward(listener: Listener) -> Callable[[dict[str, object]], None]:
-    def on_event(event: dict[str, object]) -> None:
-        done, total = event.get("done"), event.get("total")
-        if isinstance(done, int) and isinstance(total, int):
-            listener(Progress("samples", done, total, "samples"))
-
-    return on_event

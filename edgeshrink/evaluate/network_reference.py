@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeshrink.catalog.networks import port_from_json, port_to_json
 from edgeshrink.core.network import Port
 from edgeshrink.errors import DataError
 
@@ -110,8 +111,8 @@ def write_network_reference(reference: NetworkReference) -> None:
         "format": _FORMAT,
         "name": reference.name,
         "count": reference.count,
-        "inputs": [[port.name, port.dtype, list(port.shape)] for port in reference.inputs],
-        "outputs": [[port.name, port.dtype, list(port.shape)] for port in reference.outputs],
+        "inputs": [port_to_json(port) for port in reference.inputs],
+        "outputs": [port_to_json(port) for port in reference.outputs],
         "scores": None if reference.scores is None else list(reference.scores),
         "unscored": reference.unscored,
         "probes": [{"name": probe.name, "shapes": probe.shapes} for probe in reference.probes],
@@ -133,8 +134,8 @@ def read_network_reference(folder: Path) -> NetworkReference:
             folder=folder,
             name=found["name"],
             count=found["count"],
-            inputs=_ports(found["inputs"]),
-            outputs=_ports(found["outputs"]),
+            inputs=tuple(port_from_json(port) for port in found["inputs"]),
+            outputs=tuple(port_from_json(port) for port in found["outputs"]),
             scores=None if found["scores"] is None else tuple(found["scores"]),
             unscored=found["unscored"],
             probes=tuple(
@@ -147,10 +148,6 @@ def read_network_reference(folder: Path) -> NetworkReference:
         )
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(path, problem) from problem
-
-
-def _ports(found: Sequence[Any]) -> tuple[Port, ...]:
-    return tuple(Port(name, dtype, tuple(shape)) for name, dtype, shape in found)
 
 
 def _broken(path: Path, problem: Exception) -> DataError:

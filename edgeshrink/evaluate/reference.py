@@ -20,8 +20,8 @@ from edgeshrink.catalog.texts import Text
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.importance import Floats
 from edgeshrink.errors import DataError
-from edgeshrink.evaluate.progress import forward
 from edgeshrink.evaluate.windows import Windows
+from edgeshrink.runtimes.progress import forward
 
 INDEX, LOGITS, OPENING = "reference.json", "logits.npy", "opening.npy"
 _FORMAT = 1
@@ -98,7 +98,8 @@ def write_reference(
             "text_sha256": text.sha256,
         },
     }
-    run_job("edgeshrink.evaluate.scoring:reference_job", parameters, on_event=forward(listener, "reference"))
+    told = forward(listener, "reference", unit="tokens")
+    run_job("edgeshrink.evaluate.scoring:reference_job", parameters, on_event=told)
     return read_reference(folder)
 
 

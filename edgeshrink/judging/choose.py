@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.verdict import Verdict, VerdictLine
 
+_BOUNDED = ("share", "cosine")
 _RANK = {"PASS": 0, "UNKNOWN": 1, "FAIL": 2}
 
 
@@ -42,7 +43,9 @@ def _used(verdict: Verdict) -> dict[str, float]:
         value = _value(line)
         if value is None or line.limit <= 0 or line.name == "backend":
             continue
-        if line.comparison == "<=":
+        if line.unit in _BOUNDED and line.limit < 1:  # how far from 1, of how far it may be
+            found[line.name] = (1 - value) / (1 - line.limit)
+        elif line.comparison == "<=":
             found[line.name] = max(value, 0.0) / line.limit
         elif value > 0:
             found[line.name] = line.limit / value

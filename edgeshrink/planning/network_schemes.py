@@ -17,3 +17,12 @@ def network_schemes(format: str) -> tuple[str, ...]:
     if found is None:
         raise PlanError(f"{format} takes no networks", hint=f"these do: {', '.join(NETWORK_SCHEMES)}")
     return found
+
+
+# What a delegate other than the format's own computes; XNNPACK and onnxruntime take every scheme.
+_DELEGATES = {"coreml": ("fp32",), "vulkan": ("fp32",)}
+
+
+def delegate_computes(delegate: str, scheme: str) -> bool:
+    """Whether networks of that scheme can be built for that delegate."""
+    return scheme in _DELEGATES.get(delegate, (scheme,))

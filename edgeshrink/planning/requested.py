@@ -36,6 +36,16 @@ def delegate_of(request: Request, target: Target, name: str) -> str:
     return asked
 
 
+def delegate_here(request: Request, delegate: str, format: str, *, on_this_host: bool) -> str:
+    """The backend that runs an artifact on this machine: the plan's where this is the device, or somebody insists."""
+    return delegate if on_this_host or request.delegate is not None else default_delegate(format)
+
+
+def default_delegate(format: str) -> str:
+    """The backend of a format that any machine has."""
+    return "xnnpack" if format == "executorch" else "cpu"
+
+
 def requested_scheme(request: Request, target: Target) -> str | None:
     """The scheme that was asked for, as the format spells it; None where the ladder is to be walked."""
     name = format_name(request, target)

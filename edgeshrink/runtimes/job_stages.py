@@ -27,6 +27,10 @@ class Stages:
         self._name, self._began = name, time.monotonic()
         self._emit({"stage": name})
 
+    def step(self, done: int, total: int, unit: str = "") -> None:
+        """How far the stage is."""
+        self._emit({"done": done, "total": total, "unit": unit})
+
     def result(self, notes: list[str]) -> dict[str, object]:
         """What the job returns; `export_times` reads it."""
         self._end()

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeshrink.catalog.networks import source_from_json, source_to_json
-from edgeshrink.core.network import NetworkFacts, NetworkSource, Port
+from edgeshrink.catalog.networks import port_from_json, port_to_json, source_from_json, source_to_json
+from edgeshrink.core.network import NetworkFacts, NetworkSource
 
 _JOBS = {
     "function": "edgeshrink.runtimes.torch_network.facts:facts_job",
@@ -43,6 +43,7 @@ def facts_to_json(facts: NetworkFacts) -> dict[str, object]:
         "weights_sha256": facts.weights_sha256,
         "limits": [list(limit) for limit in facts.limits],
         "labels": list(facts.labels),
+        "packages": list(facts.packages),
     }
 
 
@@ -63,15 +64,5 @@ def facts_from_json(found: Mapping[str, Any]) -> NetworkFacts:
         weights_sha256=found["weights_sha256"],
         limits=tuple((name, low, high) for name, low, high in found["limits"]),
         labels=tuple(found["labels"]),
+        packages=tuple(found["packages"]),
     )
-
-
-def port_to_json(port: Port) -> list[object]:
-    """A port as JSON: [name, dtype, shape]."""
-    return [port.name, port.dtype, list(port.shape)]
-
-
-def port_from_json(found: Any) -> Port:
-    """`port_to_json` back."""
-    name, dtype, shape = found
-    return Port(str(name), str(dtype), tuple(shape))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from edgeshrink.catalog.networks import source_from_json
+from edgeshrink.catalog.onnx_file import free_inputs, graphs, nodes, quantized_operator
 from edgeshrink.core.network import NetworkFacts, NetworkSource, Port
 from edgeshrink.errors import DataError, ToolMissing, UnsupportedModel
 from edgeshrink.runtimes.network_facts import facts_to_json
 
-_QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "MatMulNBits", "MatMulInteger", "ConvInteger", "QLinearConv"}
 _TYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
+_ARRAYS = {"float64", "float32", "float16", "bool", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64))}
 _CHUNK_BYTES = 4 << 20
 
 
@@ -43,18 +44,16 @@ def onnx_facts(source: NetworkSource) -> NetworkFacts:
         ) from problem
     if not model.graph.node:
         raise DataError(f"{file} holds no graph", hint="fetch or export the file again")
-    graphs = tuple(_graphs(model.graph))
-    _refuse_quantized(file, graphs)
-    data = _data_files(file, graphs)
+    _refuse_quantized(file, model)
+    data = _data_files(file, model)
     try:
         onnx.checker.check_model(str(file))
     except Exception as problem:
         raise DataError(f"{file} is not a valid ONNX model: {_line(problem)}", hint="export it again") from problem
-    weights = [tensor for graph in graphs for tensor in graph.initializer]
+    weights = [tensor for graph in graphs(model) for tensor in graph.initializer]
     weights += [
         attribute.t
-        for graph in graphs
-        for node in graph.node
+        for node in nodes(model)
         if node.op_type == "Constant"
         for attribute in node.attribute
         if attribute.name == "value"
@@ -66,8 +65,7 @@ def onnx_facts(source: NetworkSource) -> NetworkFacts:
         if kind in _TYPES:
             counts[kind] += math.prod(tensor.dims)
             matrices += math.prod(tensor.dims) if len(tensor.dims) >= 2 else 0
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = tuple(_port(file, value) for value in model.graph.input if value.name not in constants)
+    inputs = tuple(_port(file, value, "input") for value in free_inputs(model.graph))
     files = (file, *data)
     beside = tuple(
         file.parent / name for name in ("tokenizer.json", "preprocessor_config.json") if (file.parent / name).is_file()
@@ -77,7 +75,7 @@ def onnx_facts(source: NetworkSource) -> NetworkFacts:
         name=file.stem,
         family="onnx",
         inputs=inputs,
-        outputs=tuple(_port(file, value) for value in model.graph.output),
+        outputs=tuple(_port(file, value, "output") for value in model.graph.output),
         parameters=sum(counts.values()),
         weight_elements=matrices,
         dtype=_TYPES[counts.most_common(1)[0][0]] if counts else "F32",
@@ -86,21 +84,10 @@ def onnx_facts(source: NetworkSource) -> NetworkFacts:
     )
 
 
-def _graphs(graph: Any) -> Iterator[Any]:
-    """The graph and the bodies of its control flow."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
-            for inner in attribute.graphs:
-                yield from _graphs(inner)
-
-
-def _data_files(file: Path, graphs: tuple[Any, ...]) -> tuple[Path, ...]:
+def _data_files(file: Path, model: Any) -> tuple[Path, ...]:
     names = {
         entry.value
-        for graph in graphs
+        for graph in graphs(model)
         for tensor in graph.initializer
         for entry in tensor.external_data
         if entry.key == "location"
@@ -118,23 +105,37 @@ def _data_files(file: Path, graphs: tuple[Any, ...]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _refuse_quantized(file: Path, graphs: tuple[Any, ...]) -> None:
-    found = sorted({node.op_type for graph in graphs for node in graph.node} & _QUANTIZED)
-    if found:
+def _refuse_quantized(file: Path, model: Any) -> None:
+    found = quantized_operator(model)
+    if found is not None:
         raise UnsupportedModel(
-            f"{file} is quantized already ({', '.join(found)})",
+            f"{file} is quantized already ({found})",
             hint="start from the float file; `edgeshrink profile` measures this one as it is",
         )
 
 
-def _port(file: Path, value: Any) -> Port:
+def _port(file: Path, value: Any, role: str) -> Port:
+    called = f"{file}: the {role} {value.name}"
     if not value.type.HasField("tensor_type"):
-        raise UnsupportedModel(f"{file}: {value.name} is a {value.type.WhichOneof('value')}, no tensor")
+        kind = str(value.type.WhichOneof("value")).removesuffix("_type")
+        raise UnsupportedModel(f"{called} is a {kind}, no tensor", hint="export it with tensors alone")
     tensor = value.type.tensor_type
+    kind = _type(tensor.elem_type)
+    if kind not in _ARRAYS:
+        raise UnsupportedModel(
+            f"{called} is a tensor of {kind}, and edgeshrink runs networks on numbers",
+            hint="leave the part that works on text out of the file: export what comes after it"
+            if kind == "string"
+            else "export it with float32 there",
+        )
+    if role == "input" and not tensor.HasField("shape"):
+        raise UnsupportedModel(
+            f"{called} has no shape, not even a number of dimensions", hint="export it with a shape, dynamic or not"
+        )
     shape: list[int | str] = []
     for index, dim in enumerate(tensor.shape.dim):
         shape.append(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or f"{value.name}_{index}")
-    return Port(value.name, _type(tensor.elem_type), tuple(shape))
+    return Port(value.name, kind, tuple(shape))
 
 
 def _type(number: int) -> str:

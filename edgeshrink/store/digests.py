@@ -44,3 +44,13 @@ def combined_sha256(digests: Iterable[tuple[str, str]]) -> str:
     """One digest over (name, sha256) pairs, whatever their order."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def remembered_tree_sha256(path: Path, notes: Notes, listener: Listener = silent) -> str:
+    """Of a file its sha256; of a folder one digest over all files in it and below, by their relative names."""
+    if path.is_file():
+        return remembered_sha256(path, notes, listener)
+    files = (file for file in path.rglob("*") if file.is_file())
+    return combined_sha256(
+        (file.relative_to(path).as_posix(), remembered_sha256(file, notes, listener)) for file in files
+    )

@@ -82,10 +82,8 @@ class Store:
         self._run = self.root / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
 
     def log_file(self, name: str) -> Path:
-        """An empty file for what a library says meanwhile; a failed step leaves it behind to be read."""
-        path = self.root / "logs" / name
-        path.write_bytes(b"")
-        return path
+        """Where a library may write what it says meanwhile; a failed step leaves it behind to be read."""
+        return self.root / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}-{name}"
 
     def find(self, key: str) -> Stored | None:
         """The whole result of that key. One whose files are gone or have another size counts as absent."""
@@ -259,7 +257,8 @@ class Store:
             if not dry_run:
                 for folder in going:
                     shutil.rmtree(folder)
-                for log in sorted((self.root / "runs").glob("*.jsonl"))[:-_KEPT_RUNS]:
+                logs = sorted((self.root / "runs").glob("*.jsonl")), sorted((self.root / "logs").glob("*.log"))
+                for log in (path for kind in logs for path in kind[:-_KEPT_RUNS]):
                     log.unlink(missing_ok=True)
         return len(going), freed
 

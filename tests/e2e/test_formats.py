@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def report(request: pytest.FixtureRequest, comparison: Comparison) -> Report:
 
 def test_the_target_lists_all_three_and_one_is_the_best(comparison: Comparison) -> None:
     assert {entry.format for entry in comparison.outcomes} == set(FORMATS)
+    outcomes = {entry.format: entry.report.verdict.outcome for entry in comparison.outcomes if entry.report}
     assert comparison.best in FORMATS
-    assert "%" in comparison.why or "only one" in comparison.why or "fails" in comparison.why
+    assert outcomes[comparison.best] == min(outcomes.values(), key=["PASS", "UNKNOWN", "FAIL"].index)
 
 
 def test_every_format_behaves_like_the_source(report: Report) -> None:
@@ -93,6 +95,21 @@ def test_an_identical_second_build_runs_no_step(comparison: Comparison, warm_she
     why = json.loads(warm_shell.run("cache", "why", "--json").stdout)
     assert why and all(decision["reused"] for decision in why)
     assert (warm_shell.folder / "all" / "comparison.json").read_bytes() == before
+
+
+def test_the_top_folder_asks_for_one_of_its_builds(comparison: Comparison, warm_shell: Shell) -> None:
+    done = warm_shell.run("run", "all", "hello")
+    assert done.returncode == 2
+    assert "several builds" in done.stderr and "executorch, gguf, onnx" in done.stderr
+
+
+def test_a_killed_comparison_goes_on_where_it_was(comparison: Comparison, warm_shell: Shell) -> None:
+    shutil.copytree(warm_shell.folder / "all" / "gguf", warm_shell.folder / "begun" / "gguf")
+    done = warm_shell.run(
+        "build", "--format", "all", "--scheme", "4bit", "--imatrix", "auto", "-o", "begun", timeout_s=600
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert (warm_shell.folder / "begun" / "comparison.json").is_file()
 
 
 def test_an_artifact_of_any_format_is_measured_by_itself(comparison: Comparison, warm_shell: Shell) -> None:

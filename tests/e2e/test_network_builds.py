@@ -89,7 +89,8 @@ def test_it_is_built_in_both_formats_that_take_networks(comparison: Comparison) 
 def test_the_folders_are_whole(comparison: Comparison, folder: Path) -> None:
     for name in ("net", "net/onnx", "net/executorch"):
         assert verify_manifest(folder / name) == ()
-    assert (folder / "net" / "onnx" / "mynet-int8.onnx").is_file() or list((folder / "net" / "onnx").glob("*.onnx"))
+    assert len(list((folder / "net" / "onnx").glob("*.onnx"))) == 1
+    assert len(list((folder / "net" / "executorch").glob("*.pte"))) == 1
 
 
 @pytest.mark.parametrize("format", ["onnx", "executorch"])

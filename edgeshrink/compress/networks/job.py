@@ -18,7 +18,7 @@ from edgeshrink.compress.networks.probes import sensitivities
 from edgeshrink.compress.networks.samples import feeds, relative_error
 from edgeshrink.compress.networks.static import outputs, static_int8
 from edgeshrink.compress.networks.weights import weights_only
-from edgeshrink.errors import DataError, StepFailed
+from edgeshrink.errors import DataError, UnsupportedModel
 from edgeshrink.runtimes.job_stages import Stages
 
 Emit = Callable[[dict[str, object]], None]
@@ -49,7 +49,7 @@ def quantize(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
             keep=keep,
             per_channel=per_channel,
             symmetric=bool(parameters["symmetric_activations"]),
-            done=lambda done, total: emit({"done": done, "total": total}),
+            done=stages.step,
         )
         notes.append(how)
     elif scheme == "int8-dynamic":
@@ -98,14 +98,14 @@ def _forget_origins(model: ModelProto) -> None:
 
 
 def _check(model: ModelProto, plain: bytes, given: list[Any], scheme: str) -> None:
-    """The quantized model is valid, opens, and gives finite outputs where the float one does."""
+    """UnsupportedModel unless the quantized model is valid, opens, and gives finite outputs where the float one does."""
     data = model.SerializeToString()
     try:
         onnx.checker.check_model(model)
         running = session(data)
     except Exception as error:  # what the checker and onnxruntime raise has no common class
         words = str(error).strip().splitlines() or [type(error).__name__]
-        raise StepFailed(
+        raise UnsupportedModel(
             f"{scheme}: the quantized network is not valid: {words[0][:300]}", hint="try another scheme"
         ) from error
     if not given:
@@ -114,7 +114,7 @@ def _check(model: ModelProto, plain: bytes, given: list[Any], scheme: str) -> No
     if relative_error(reference, reference) == 0:
         found = [array for feed in given for array in running.run(None, feed)]
         if relative_error(reference, found) == float("inf"):
-            raise StepFailed(f"{scheme}: the quantized network's outputs are not finite", hint="try another scheme")
+            raise UnsupportedModel(f"{scheme}: the quantized network's outputs are not finite", hint="try another scheme")
 
 
 def _write(model: ModelProto, file: Path) -> None:

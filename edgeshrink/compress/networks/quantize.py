@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from edgeshrink.core.events import Listener, Progress, silent
+from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.errors import PlanError, UsageError
 
@@ -34,16 +33,16 @@ def quantize_onnx(
     outputs and dynamic dimensions stay what they are.
 
     DataError: not an ONNX file, samples that do not fit, or an unknown name in `keep`. UnsupportedModel: quantized
-    already, nothing to quantize, or for int8 all layers inside control flow. StepFailed: the result is not valid.
+    already, nothing to quantize, for int8 all layers inside control flow, or the result is not valid or not finite.
     """
     from edgeshrink.runtimes.child import run_job
     from edgeshrink.runtimes.job_stages import export_times
+    from edgeshrink.runtimes.progress import forward
 
     parameters = job_parameters(float_file, scheme, samples, per_channel, symmetric_activations)
-    found = run_job(
-        _QUANTIZE, {**parameters, "file": str(file), "keep": list(keep)}, on_event=progress(scheme, listener), log=log
-    )
-    return export_times(found)
+    given = {**parameters, "file": str(file), "keep": list(keep)}
+    told = forward(listener, f"quantize {scheme}", unit="samples")
+    return export_times(run_job(_QUANTIZE, given, on_event=told, log=log))
 
 
 def job_parameters(
@@ -61,16 +60,3 @@ def job_parameters(
         "per_channel": per_channel,
         "symmetric_activations": symmetric_activations,
     }
-
-
-def progress(task: str, listener: Listener) -> Callable[[dict[str, object]], None]:
-    """A job's events as Progress for `listener`."""
-
-    def on_event(event: dict[str, object]) -> None:
-        done, total = event.get("done"), event.get("total")
-        if isinstance(done, int | float) and isinstance(total, int | float):
-            listener(Progress(task, float(done), float(total), "samples" if task in SCHEMES else "layers"))
-        elif isinstance(event.get("stage"), str):
-            listener(Progress(str(event["stage"]), 0, 0))
-
-    return on_event

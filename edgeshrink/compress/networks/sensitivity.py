@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgeshrink.compress.networks.quantize import job_parameters, progress
+from edgeshrink.compress.networks.quantize import job_parameters
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.quality import LayerError
 
@@ -27,9 +27,11 @@ def onnx_layer_errors(
     An error is the relative squared error over up to 16 samples; `kept_float` is False in all. fp32 has none.
     """
     from edgeshrink.runtimes.child import run_job
+    from edgeshrink.runtimes.progress import forward
 
     parameters = job_parameters(float_file, scheme, samples, per_channel, symmetric_activations)
     if scheme == "fp32":
         return ()
-    found: dict[str, Any] = run_job(JOB, parameters, on_event=progress("layers", listener), log=log)
+    told = forward(listener, "layer errors", unit="layers")
+    found: dict[str, Any] = run_job(JOB, parameters, on_event=told, log=log)
     return tuple(LayerError(str(name), str(operator), float(error), False) for name, operator, error in found["layers"])

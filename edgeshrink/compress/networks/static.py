@@ -24,7 +24,7 @@ from edgeshrink.compress.networks.layers import in_order, layers
 from edgeshrink.compress.networks.prepare import session
 from edgeshrink.compress.networks.samples import Feed, Reader, relative_error
 from edgeshrink.compress.networks.weights import weights_only
-from edgeshrink.errors import StepFailed, UnsupportedModel
+from edgeshrink.errors import UnsupportedModel
 
 INTEGER_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _CHAIN = (
@@ -51,7 +51,8 @@ def static_int8(
 ) -> tuple[ModelProto, str]:
     """A quantized copy of `model` and a sentence on how its ranges were found.
 
-    `done(n, total)` after each sample. UnsupportedModel where every layer stands inside a branch or a loop.
+    `done(n, total)` after each sample. UnsupportedModel where every layer stands inside a branch or a loop, or nothing
+    finite comes out.
     """
     refuse_inner(model)
     whole_chain = not has_attention(model)
@@ -77,7 +78,7 @@ def static_int8(
         results.append((error, method, candidate))
     error, method, best = min(results, key=lambda entry: entry[0])
     if error == float("inf"):
-        raise StepFailed(
+        raise UnsupportedModel(
             "int8: the quantized network's outputs are not finite", hint="use --scheme int8-weight or fp16"
         )
     others = ", ".join(f"{_WORDS[name]}: {value:.2g}" for value, name, _ in results if name != method)

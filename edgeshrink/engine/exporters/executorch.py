@@ -14,9 +14,6 @@ from edgeshrink.engine.steps.export_executorch import FOLDER, ExportExecutorch
 from edgeshrink.engine.steps.inspection import Inspect, read_delegation
 from edgeshrink.engine.workshop import Workshop
 
-# Delegates of the Python runtime's own wheel on this kind of machine; the others are lowered ahead of time only.
-_RUNS_HERE = ("xnnpack",)
-
 
 class ExecutorchExporter:
     """Fits `Exporter`."""
@@ -48,10 +45,8 @@ class ExecutorchExporter:
         step = Inspect(artifact.path, artifact.sha256, "executorch", plan.delegate, build)
         return read_delegation(self._workshop.run(step).folder)
 
-    def runs_here(self, plan: Plan) -> bool:
-        return plan.delegate in _RUNS_HERE
-
     def compression(self, plan: Plan) -> Compression:
         settings = ", ".join(f"{name} {value}" for name, value in plan.settings)
-        how = "no quantization" if plan.scheme == "fp32" else f"torchao before torch.export, {settings}"
+        floating = {"fp32": "no quantization", "fp16": "half precision"}
+        how = floating.get(plan.scheme, f"torchao before torch.export, {settings}")
         return Compression(f"{plan.scheme}: {how}; lowered to {plan.delegate}", "none", "", "", 0)

@@ -44,9 +44,6 @@ class GgufExporter:
     def delegation(self, plan: Plan, artifact: Finished) -> Delegation | None:
         return None
 
-    def runs_here(self, plan: Plan) -> bool:
-        return True
-
     def compression(self, plan: Plan) -> Compression:
         method = f"{plan.scheme}: llama.cpp's mix, quantized while written by the shipped libggml"
         if not plan.uses_imatrix:

@@ -27,8 +27,5 @@ class Exporter(Protocol):
     def delegation(self, plan: Plan, artifact: Finished) -> Delegation | None:
         """How much of the file its delegate computes; None where the format knows no delegates."""
 
-    def runs_here(self, plan: Plan) -> bool:
-        """Whether this machine can run what was built for the plan's delegate."""
-
     def compression(self, plan: Plan) -> Compression:
         """How the artifact was made, for the report."""

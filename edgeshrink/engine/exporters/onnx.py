@@ -44,10 +44,7 @@ class OnnxExporter:
         step = Inspect(artifact.path, artifact.sha256, "onnx", plan.delegate, build)
         return read_delegation(self._workshop.run(step).folder)
 
-    def runs_here(self, plan: Plan) -> bool:
-        return True
-
     def compression(self, plan: Plan) -> Compression:
         settings = ", ".join(f"{name} {value}" for name, value in plan.settings)
-        how = "no quantization" if plan.scheme == "fp32" else f"rounded to nearest, {settings}"
+        how = {"fp32": "no quantization", "fp16": "matrices in half precision"}.get(plan.scheme, settings)
         return Compression(f"{plan.scheme}: {how}; onnxruntime-genai's model builder", "none", "", "", 0)

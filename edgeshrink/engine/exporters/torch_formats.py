@@ -11,9 +11,9 @@ def check_extra_and_flags(workshop: Workshop, format: str) -> None:
     """ToolMissing without the extra; UsageError for a flag that only GGUF knows."""
     workshop.notes.extend(check_extra(format))
     request = workshop.request
-    if request.imatrix != "default" and request.format != "all":
+    if request.imatrix != "default":
         raise UsageError(f"--imatrix weighs GGUF's types, and the format is {format}", hint="leave it out")
-    if request.calibration is not None and request.format != "all":
+    if request.calibration is not None:
         raise UsageError(
             f"--calibration is read for GGUF's importance matrix and for networks; {format} rounds a language model"
             " without data",

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import edgeshrink
 from edgeshrink.core.events import Listener
-from edgeshrink.core.network import NetworkFacts, NetworkSource
+from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.report import REPORT_SCHEMA, Artifact, Compression, Report, SourceSummary
 from edgeshrink.core.request import Request
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
 from edgeshrink.engine.networks.search import Tried, search
-from edgeshrink.engine.networks.situation import NetworkSituation, find_network_situation
+from edgeshrink.engine.networks.situation import NetworkSituation, check_network_request, find_network_situation
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
-from edgeshrink.engine.output import check_output
+from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.summary import artifact_name, step_record, version_notes
 from edgeshrink.engine.writing import write_build_folder
 from edgeshrink.errors import UsageError
@@ -26,13 +27,16 @@ from edgeshrink.store import Store
 def build_network(request: Request, source: NetworkSource, *, listener: Listener) -> Report:
     """Build the network `source` and write its folder."""
     _refuse_language_options(request)
+    check_network_request(request)
     store = Store()
     facts = network_facts(source)
     situation = find_network_situation(request, facts)
-    out = request.out or Path("edgeshrink-out") / _folder_name(request, facts, situation)
+    out = request.out or Path("edgeshrink-out") / folder_name(
+        replace(request, format=situation.format_name), facts.name
+    )
     check_output(out)
     workshop = NetworkWorkshop(situation, store, listener, request.threads or default_threads())
-    workshop.check_before_work()
+    workshop.note_versions()
     with store.in_use():
         tried = search(workshop)
         report = _tell(workshop, tried)
@@ -58,7 +62,7 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
     measured = last.measurements
     quality = last.quality
     said = last.artifact.times.notes if last.artifact.times else ()
-    notes = [*facts.notes, *workshop.notes, *said, *version_notes(target)]
+    notes = [*facts.notes, *workshop.notes, *said, *version_notes(target, situation.format_name)]
     if isinstance(quality, Unmeasured):
         notes.append(quality.reason)
     return Report(
@@ -140,8 +144,3 @@ def _traded_away(workshop: NetworkWorkshop, last: Tried) -> list[str]:
     if not isinstance(quality, Unmeasured) and not isinstance(quality.same_top_share, Unmeasured):
         told.append(f"{1 - quality.same_top_share.value:.1%} of decisions changed, over {quality.samples} samples")
     return told
-
-
-def _folder_name(request: Request, facts: NetworkFacts, situation: NetworkSituation) -> str:
-    parts = (facts.name, request.target, situation.format_name, request.scheme, request.delegate)
-    return "-".join(part for part in parts if part).replace("=", "-").replace(",", "-")

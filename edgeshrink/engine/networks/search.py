@@ -11,10 +11,10 @@ from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.report import Rung
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.engine.artifacts import Finished
-from edgeshrink.engine.networks.steps import Recipe
+from edgeshrink.engine.networks.recipe import Recipe
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
 from edgeshrink.errors import UnsupportedModel
-from edgeshrink.evaluate.network import RESEMBLANCE
+from edgeshrink.evaluate.network import MENDED_BY_BITS
 from edgeshrink.judging.judge import judge, output_lines
 
 
@@ -32,63 +32,71 @@ class Tried:
 
 
 def search(workshop: NetworkWorkshop) -> tuple[Tried, ...]:
-    """Everything that was tried; the last one is the result."""
+    """Everything that was tried; the last one is the result.
+
+    UnsupportedModel where no scheme of the ladder can be made.
+    """
     situation = workshop.situation
-    tried: list[Tried] = []
-    layers: tuple[LayerError, ...] = ()
     schemes = situation.ladder[situation.ladder.index(situation.start) :]
+    tried: list[Tried] = []
+    layers: tuple[LayerError, ...] | None = None
     recipe = workshop.recipe(schemes[0])
     while True:
+        above = schemes[schemes.index(recipe.scheme) + 1 :]
         try:
             artifact = workshop.artifact(recipe)
         except UnsupportedModel as error:
-            above = schemes[schemes.index(recipe.scheme) + 1 :]
             if not above:
                 raise
             workshop.notes.append(f"{recipe.scheme} was left out: {error.message}")
-            recipe = workshop.recipe(above[0])
+            recipe, layers = workshop.recipe(above[0]), None
             continue
-        marked = tuple(replace(layer, kept_float=layer.name in recipe.keep) for layer in layers)
+        marked = tuple(replace(layer, kept_float=layer.name in recipe.keep) for layer in layers or ())
         quality = workshop.quality(recipe, artifact, marked)
-        following, why = _next(workshop, recipe, quality, schemes, layers)
-        if following is not None and recipe.scheme.startswith("int8") and not layers:
+        lacking = _lacking(workshop, quality)
+        if lacking and recipe.scheme.startswith("int8") and layers is None:
             layers = workshop.layers(recipe)
-            following, why = _next(workshop, recipe, quality, schemes, layers)
+        following = _next(workshop, recipe, layers or (), above) if lacking else None
+        why = _why(quality, lacking, following, recipe)
         tried.append(_tried(workshop, recipe, artifact, quality, why, last=following is None))
         if following is None:
             return tuple(tried)
         if following.scheme != recipe.scheme:
-            layers = ()
+            layers = None
         recipe = following
 
 
-def _next(
-    workshop: NetworkWorkshop,
-    recipe: Recipe,
-    quality: NetworkQuality | Unmeasured,
-    schemes: tuple[str, ...],
-    layers: tuple[LayerError, ...],
-) -> tuple[Recipe | None, str]:
-    """The recipe to try next, and why; None: stop here.
-
-    The number of layers in float doubles until the floor holds; beyond half of them nothing is won by quantizing.
-    """
-    if isinstance(quality, Unmeasured):
-        return None, quality.reason
-    if any(check.name != RESEMBLANCE for check in quality.failed_checks):
-        return None, "a check failed, which no other scheme would mend"
+def _lacking(workshop: NetworkWorkshop, quality: NetworkQuality | Unmeasured) -> tuple[str, ...]:
+    """What more bits could mend: lines of the quality floor, and outputs that make no sense."""
+    if isinstance(quality, Unmeasured) or any(check.name not in MENDED_BY_BITS for check in quality.failed_checks):
+        return ()
     floor = output_lines(workshop.situation.profile.budget, quality)
-    failed = [line.name for line in floor if line.outcome == "FAIL"]
-    if not failed:
-        return None, "quality holds"
+    return (*(check.name for check in quality.failed_checks), *(line.name for line in floor if line.outcome == "FAIL"))
+
+
+def _next(
+    workshop: NetworkWorkshop, recipe: Recipe, layers: tuple[LayerError, ...], above: tuple[str, ...]
+) -> Recipe | None:
+    """Twice as many layers in float, the worst first; beyond half of them nothing is won by quantizing the rest."""
     keep = max(1, 2 * len(recipe.keep))
-    if recipe.scheme.startswith("int8") and (not layers or keep <= len(layers) // 2):
-        worst = tuple(layer.name for layer in layers[:keep])
-        return replace(recipe, keep=worst), f"{', '.join(failed)} under the floor: {keep} sensitive layers stay float"
-    above = schemes.index(recipe.scheme) + 1
-    if above < len(schemes):
-        return workshop.recipe(schemes[above]), f"{', '.join(failed)} under the floor with half of the layers in float"
-    return None, f"{', '.join(failed)} under the floor on the highest rung"
+    if keep <= len(layers) // 2:
+        return replace(recipe, keep=tuple(layer.name for layer in layers[:keep]))
+    return workshop.recipe(above[0]) if above else None
+
+
+def _why(
+    quality: NetworkQuality | Unmeasured, lacking: tuple[str, ...], following: Recipe | None, recipe: Recipe
+) -> str:
+    if isinstance(quality, Unmeasured):
+        return quality.reason
+    if not lacking:
+        return "a check failed, which no other scheme would mend" if quality.failed_checks else "quality holds"
+    named = ", ".join(lacking)
+    if following is None:
+        return f"{named} under the floor on the highest rung"
+    if following.scheme == recipe.scheme:
+        return f"{named} under the floor: {len(following.keep)} sensitive layers stay float"
+    return f"{named} under the floor: {following.scheme} is next"
 
 
 def _tried(

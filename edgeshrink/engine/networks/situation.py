@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeshrink.catalog.requirements import check_extra
 from edgeshrink.core.network import NetworkFacts, NetworkSource
 from edgeshrink.core.plan import Candidate, Predictions
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.reading import Estimate
 from edgeshrink.core.request import Request
 from edgeshrink.core.target import NetworkFormat, Target
+from edgeshrink.engine.output import check_output
 from edgeshrink.engine.situation import find_device
+from edgeshrink.errors import DataError, PlanError
+from edgeshrink.planning.network_schemes import delegate_computes
 from edgeshrink.planning.networks import predict_network
-from edgeshrink.planning.requested import delegate_of, network_format, network_scheme, requested_network_scheme
+from edgeshrink.planning.requested import (
+    delegate_here,
+    delegate_of,
+    network_format,
+    network_scheme,
+    requested_network_scheme,
+)
 from edgeshrink.planning.resolve import predicted_fit
 
 
@@ -43,14 +53,7 @@ class NetworkSituation:
     @property
     def delegate_here(self) -> str:
         """The backend that runs the file on this machine."""
-        if self.on_this_host or self.request.delegate is not None:
-            return self.delegate
-        return "xnnpack" if self.format_name == "executorch" else "cpu"
-
-    @property
-    def runs_here(self) -> bool:
-        """Whether this machine can run what is built for the delegate."""
-        return self.format_name != "executorch" or self.delegate == "xnnpack"
+        return delegate_here(self.request, self.delegate, self.format_name, on_this_host=self.on_this_host)
 
     def predictions(self, scheme: str) -> Predictions:
         return predict_network(self.facts, format=self.format_name, scheme=scheme, on_this_host=self.on_this_host)
@@ -73,6 +76,19 @@ def network_formats(target: Target, source: NetworkSource) -> tuple[str, ...]:
     return tuple(name for name in takers if source.kind != "onnx" or name == "onnx")
 
 
+def check_network_request(request: Request) -> None:
+    """Refuse a wrong flag or a missing extra before the network is asked what it is, which takes torch a while."""
+    target, _, _ = find_device(request, None)
+    name = network_format(request, target)
+    requested_network_scheme(request, target)
+    delegate_of(request, target, name)
+    if request.calibration is not None and not request.calibration.exists():
+        raise DataError(f"there is no {request.calibration}", hint="--calibration names a folder of samples")
+    if request.out is not None:
+        check_output(request.out)
+    check_extra(name)
+
+
 def find_network_situation(request: Request, facts: NetworkFacts) -> NetworkSituation:
     """PlanError where the target takes no networks, or has no such format, scheme or delegate."""
     target, profile, on_this_host = find_device(request, None)
@@ -80,7 +96,12 @@ def find_network_situation(request: Request, facts: NetworkFacts) -> NetworkSitu
     entry = target.formats[name].networks
     assert entry is not None
     asked = requested_network_scheme(request, target)
-    ladder = (asked,) if asked else tuple(network_scheme(scheme, name) for scheme in entry.schemes)
+    delegate = delegate_of(request, target, name)
+    known = (asked,) if asked else tuple(network_scheme(scheme, name) for scheme in entry.schemes)
+    ladder = tuple(scheme for scheme in known if delegate_computes(delegate, scheme))
+    if not ladder:
+        raise PlanError(f"{delegate} computes no network in {', '.join(known)}", hint="try --scheme fp32")
+    preferred = asked or network_scheme(entry.preferred_scheme, name)
     return NetworkSituation(
         request=request,
         facts=facts,
@@ -88,7 +109,7 @@ def find_network_situation(request: Request, facts: NetworkFacts) -> NetworkSitu
         profile=profile,
         on_this_host=on_this_host,
         format_name=name,
-        delegate=delegate_of(request, target, name),
+        delegate=delegate,
         ladder=ladder,
-        start=asked or network_scheme(entry.preferred_scheme, name),
+        start=preferred if preferred in ladder else ladder[0],
     )

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from edgeshrink.catalog.requirements import check_extra
+from edgeshrink.catalog.texts import evaluation_text
+from edgeshrink.compress.calibration import calibration_text
 from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.events import Listener
 from edgeshrink.core.measurement import Measurements
@@ -15,15 +17,23 @@ from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.step import Step
 from edgeshrink.devices.local import host_facts
 from edgeshrink.engine.artifacts import Finished
-from edgeshrink.engine.networks import steps
+from edgeshrink.engine.climb import not_run
+from edgeshrink.engine.networks.recipe import Recipe
 from edgeshrink.engine.networks.situation import NetworkSituation
 from edgeshrink.engine.steps.inspection import Inspect, read_delegation
 from edgeshrink.engine.steps.measuring import read_measurements
-from edgeshrink.engine.steps.measuring_network import MeasureNetwork
-from edgeshrink.errors import DataError
+from edgeshrink.engine.steps.network_evaluation import EvaluateNetwork, read_network_quality
+from edgeshrink.engine.steps.network_float import FILE as FLOAT_FILE
+from edgeshrink.engine.steps.network_float import ExportFloatOnnx
+from edgeshrink.engine.steps.network_measuring import MeasureNetwork
+from edgeshrink.engine.steps.network_quantize import MakeNetwork
+from edgeshrink.engine.steps.network_reference import RunNetworkReference
+from edgeshrink.engine.steps.network_samples import CALIBRATION, EVALUATION, PrepareSamples, calibration_origin
+from edgeshrink.engine.steps.network_sensitivity import FindSensitiveLayers, read_layers
+from edgeshrink.engine.steps.plan_key import exporting_tools
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store, Stored
-from edgeshrink.store.digests import combined_sha256, remembered_sha256
+from edgeshrink.store.digests import combined_sha256, remembered_sha256, remembered_tree_sha256
 
 CALIBRATION_SAMPLES = 128
 EVALUATION_SAMPLES = 1000
@@ -40,12 +50,9 @@ class NetworkWorkshop:
     used: list[Stored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def check_before_work(self) -> None:
-        """Refuse in the first second what would fail in a later step."""
+    def note_versions(self) -> None:
+        """Versions other than those tested together."""
         self.notes.extend(check_extra(self.situation.format_name))
-        folder = self.situation.request.calibration
-        if folder is not None and not folder.exists():
-            raise DataError(f"there is no {folder}", hint="--calibration names a folder of samples, or an .npz file")
 
     @cached_property
     def source_sha256(self) -> str:
@@ -57,37 +64,40 @@ class NetworkWorkshop:
     def _samples(self) -> Stored:
         folder = self.situation.request.calibration
         return self.run(
-            steps.PrepareSamples(
+            PrepareSamples(
                 facts=self.situation.facts,
                 source_sha256=self.source_sha256,
                 folder=folder,
-                folder_sha256="" if folder is None else self._folder_sha256(folder),
+                folder_sha256=self._texts_sha256()
+                if folder is None
+                else remembered_tree_sha256(folder, self.store.notes),
                 calibration_count=CALIBRATION_SAMPLES,
                 evaluation_count=EVALUATION_SAMPLES,
+                tools=self._source_tools,
+                log=self._log("samples"),
             )
         )
 
     @property
     def samples_origin(self) -> str:
-        folder = self.situation.request.calibration
-        return "seeded random inputs" if folder is None else folder.name
+        return calibration_origin(self._samples.folder)
 
     @property
     def calibration_sha256(self) -> str:
-        return self._samples.digests[steps.CALIBRATION]
+        return self._samples.digests[CALIBRATION]
 
     @cached_property
     def _float(self) -> Finished | None:
         """The float file that ONNX recipes start from; a .pte is quantized before it is a file."""
         if self.situation.format_name != "onnx":
             return None
-        step = steps.ExportFloatOnnx(
+        step = ExportFloatOnnx(
             facts=self.situation.facts,
             source_sha256=self.source_sha256,
             host_ram=self.situation.predictions("fp32").host_ram_bytes,
             log=self._log("float"),
         )
-        return Finished.file(self.run(step), step.FILE)
+        return Finished.file(self.run(step), FLOAT_FILE)
 
     @property
     def _float_onnx(self) -> tuple[Path, str] | None:
@@ -96,20 +106,21 @@ class NetworkWorkshop:
     @cached_property
     def _reference(self) -> tuple[Path, str]:
         stored = self.run(
-            steps.RunNetworkReference(
+            RunNetworkReference(
                 facts=self.situation.facts,
                 source_sha256=self.source_sha256,
-                samples=self._samples.file(steps.EVALUATION),
-                samples_sha256=self._samples.digests[steps.EVALUATION],
+                samples=self._samples.file(EVALUATION),
+                samples_sha256=self._samples.digests[EVALUATION],
                 threads=self.threads,
-                runtime_build=self._build,
+                tools=self._source_tools,
+                log=self._log("reference"),
             )
         )
         return stored.folder, combined_sha256(stored.digests.items())
 
-    def recipe(self, scheme: str) -> steps.Recipe:
+    def recipe(self, scheme: str) -> Recipe:
         situation = self.situation
-        return steps.Recipe(
+        return Recipe(
             format=situation.format_name,
             scheme=scheme,
             delegate=situation.delegate,
@@ -117,13 +128,13 @@ class NetworkWorkshop:
             symmetric_activations=situation.settings.symmetric_activations,
         )
 
-    def artifact(self, recipe: steps.Recipe) -> Finished:
-        step = steps.MakeNetwork(
+    def artifact(self, recipe: Recipe) -> Finished:
+        step = MakeNetwork(
             facts=self.situation.facts,
             source_sha256=self.source_sha256,
             recipe=recipe,
             float_onnx=self._float_onnx,
-            samples=self._samples.file(steps.CALIBRATION),
+            samples=self._samples.file(CALIBRATION),
             samples_sha256=self.calibration_sha256,
             host_ram=self.situation.predictions(recipe.scheme).host_ram_bytes,
             runtime_build=self._build,
@@ -134,59 +145,64 @@ class NetworkWorkshop:
             return made
         return replace(made, times=self._float.times.then(made.times))
 
-    def layers(self, recipe: steps.Recipe) -> tuple[LayerError, ...]:
+    def layers(self, recipe: Recipe) -> tuple[LayerError, ...]:
         """What quantizing each layer alone does, the worst first."""
-        step = steps.FindSensitiveLayers(
+        step = FindSensitiveLayers(
             facts=self.situation.facts,
             source_sha256=self.source_sha256,
             recipe=replace(recipe, keep=()),
             float_onnx=self._float_onnx,
-            samples=self._samples.file(steps.CALIBRATION),
+            samples=self._samples.file(CALIBRATION),
             samples_sha256=self.calibration_sha256,
             runtime_build=self._build,
             log=self._log("sensitivity"),
         )
-        return steps.read_layers(self.run(step).folder)
+        return read_layers(self.run(step).folder)
 
     def quality(
-        self, recipe: steps.Recipe, artifact: Finished, layers: tuple[LayerError, ...]
+        self, recipe: Recipe, artifact: Finished, layers: tuple[LayerError, ...]
     ) -> NetworkQuality | Unmeasured:
         situation = self.situation
-        if not situation.runs_here:
-            return Unmeasured(f"lowered ahead of time for {recipe.delegate} and inspected; this machine cannot run it")
-        step = steps.EvaluateNetwork(
+        if self._cannot_run(recipe, artifact):
+            return Unmeasured(not_run(recipe.delegate))
+        step = EvaluateNetwork(
             artifact=artifact.path,
             artifact_sha256=artifact.sha256,
             facts=situation.facts,
             source_sha256=self.source_sha256,
             reference=self._reference,
-            samples=self._samples.file(steps.EVALUATION),
-            samples_sha256=self._samples.digests[steps.EVALUATION],
+            samples=self._samples.file(EVALUATION),
+            samples_sha256=self._samples.digests[EVALUATION],
             scheme=recipe.scheme,
             runtime=situation.runtime,
             delegate=situation.delegate_here,
             layers=layers,
             threads=self.threads,
             runtime_build=self._build,
+            log=self._log("evaluation"),
         )
-        return steps.read_network_quality(self.run(step).folder)
+        return read_network_quality(self.run(step).folder)
 
-    def delegation(self, recipe: steps.Recipe, artifact: Finished) -> Delegation:
+    def _cannot_run(self, recipe: Recipe, artifact: Finished) -> bool:
+        asked_for = self.situation.delegate_here == recipe.delegate
+        return asked_for and not self.delegation(recipe, artifact).runs_here
+
+    def delegation(self, recipe: Recipe, artifact: Finished) -> Delegation:
         step = Inspect(artifact.path, artifact.sha256, recipe.format, recipe.delegate, self._build)
         return read_delegation(self.run(step).folder)
 
-    def measurements(self, recipe: steps.Recipe, artifact: Finished) -> Measurements | Unmeasured:
+    def measurements(self, recipe: Recipe, artifact: Finished) -> Measurements | Unmeasured:
         """One session on this machine, where this machine is the device."""
         situation = self.situation
-        if not situation.runs_here:
-            return Unmeasured(f"this machine cannot run what was lowered for {recipe.delegate}")
+        if self._cannot_run(recipe, artifact):
+            return Unmeasured(not_run(recipe.delegate))
         if not situation.on_this_host:
             return Unmeasured(f"this host is not {situation.profile.name}: run `edgeshrink profile` there")
         step = MeasureNetwork(
             artifact=artifact.path,
             artifact_sha256=artifact.sha256,
-            samples=self._samples.file(steps.EVALUATION),
-            samples_sha256=self._samples.digests[steps.EVALUATION],
+            samples=self._samples.file(EVALUATION),
+            samples_sha256=self._samples.digests[EVALUATION],
             runtime=situation.runtime,
             delegate=situation.delegate_here,
             threads=situation.request.threads,
@@ -206,11 +222,21 @@ class NetworkWorkshop:
     def _build(self) -> str:
         return runtime(self.situation.runtime).build_id()
 
+    @property
+    def _source_tools(self) -> dict[str, str]:
+        """The libraries that run the float network, whatever it is built into."""
+        facts = self.situation.facts
+        if facts.source.kind == "onnx":
+            return {"onnx": runtime("onnx").build_id()}
+        tools = exporting_tools()
+        return {name: tools[name] for name in ("torch", "transformers") if name in tools}
+
+    def _samples_sha256(self, folder: Path | None) -> str:
+        """Of the folder, or of the texts that an encoder is run on where nobody gave one."""
+        if folder is not None:
+            return remembered_tree_sha256(folder, self.store.notes)
+        texts = {"calibration": calibration_text(None).sha256, "evaluation": evaluation_text().sha256}
+        return combined_sha256(texts.items())
+
     def _log(self, name: str) -> Path:
         return self.store.log_file(f"{self.situation.facts.name}-{self.situation.format_name}-{name}.log")
-
-    def _folder_sha256(self, folder: Path) -> str:
-        files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
-        names = (file.name if folder.is_file() else file.relative_to(folder).as_posix() for file in files)
-        digests = (remembered_sha256(file, self.store.notes) for file in files)
-        return combined_sha256(zip(names, digests, strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,12 @@ from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.engine.memory_guard import require_memory
-from edgeshrink.engine.steps.export_record import write_record
+from edgeshrink.engine.steps.export_record import keep_log, write_record
 from edgeshrink.engine.steps.plan_key import plan_key
 from edgeshrink.errors import StepFailed
 from edgeshrink.export.executorch.language import write_executorch
 
 FOLDER = "artifact"
-LOG = "export.log"
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class ExportExecutorch:
             listener=listener,
         )
         write_record(workdir, times)
-        shutil.copyfile(self.log, workdir / LOG)
+        keep_log(self.log, workdir)
 
     def ensures(self, workdir: Path) -> None:
         if not (workdir / FOLDER / "model.pte").is_file():

@@ -1,13 +1,15 @@
-"""What an export took, kept beside its artifact."""
+"""What an export took and said, kept beside its artifact."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.values import from_json, to_json
 
 RECORD = "export.json"
+LOG = "export.log"
 
 
 def write_record(workdir: Path, times: ExportTimes) -> None:
@@ -16,3 +18,9 @@ def write_record(workdir: Path, times: ExportTimes) -> None:
 
 def read_record(folder: Path) -> ExportTimes:
     return from_json(ExportTimes, folder / RECORD)
+
+
+def keep_log(log: Path, workdir: Path) -> None:
+    """What the libraries said goes into the result; of a step that fails it stays where it was written."""
+    if log.is_file():
+        shutil.move(log, workdir / LOG)

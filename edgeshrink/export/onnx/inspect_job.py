@@ -14,6 +14,7 @@ import onnx
 import onnxruntime
 from onnx import external_data_helper, numpy_helper
 
+from edgeshrink.catalog.onnx_file import graphs, nodes
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.runtimes.onnx_providers import execution_providers
 
@@ -25,23 +26,23 @@ _CONSTANT = "Constant"
 def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -> dict[str, object]:
     """`file`, `delegate` -> the fields of Delegation, as JSON values."""
     file, delegate = Path(parameters["file"]), str(parameters["delegate"])
-    graph = _read(file)
-    tensors = list(_tensors(graph))
+    model = _read(file)
+    tensors = list(_tensors(model))
     sizes = {id(tensor): _nbytes(tensor) for _, tensor in tensors}
     duplicates = _duplicates(file, tensors, sizes)
     provider = execution_providers(delegate)[0]
     runs_here = provider in onnxruntime.get_available_providers()
-    nodes = _assigned(file, delegate) if runs_here else [("", node.op_type, node.name) for node in _nodes(graph)]
-    nodes = [node for node in nodes if node[1] != _CONSTANT]
-    mine = {name for owner, _, name in nodes if owner == provider and name}
-    everything = all(owner == provider for owner, _, _ in nodes)
+    found = _assigned(file, delegate) if runs_here else [("", node.op_type, node.name) for node in nodes(model)]
+    operators = [entry for entry in found if entry[1] != _CONSTANT]
+    mine = {name for owner, _, name in operators if owner == provider and name}
+    everything = all(owner == provider for owner, _, _ in operators)
     delegated = sum(
         sizes[id(tensor)] for readers, tensor in tensors if runs_here and (everything or not mine.isdisjoint(readers))
     )
-    left = Counter(kind for owner, kind, _ in nodes if runs_here and owner != provider)
+    left = Counter(kind for owner, kind, _ in operators if runs_here and owner != provider)
     return {
-        "operators": len(nodes),
-        "delegated_operators": sum(owner == provider for owner, _, _ in nodes),
+        "operators": len(operators),
+        "delegated_operators": sum(owner == provider for owner, _, _ in operators),
         "weight_bytes": sum(sizes.values()),
         "delegated_weight_bytes": delegated,
         "left": sorted(left.items(), key=lambda item: (-item[1], item[0])),
@@ -52,14 +53,14 @@ def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -
 
 def _read(file: Path) -> Any:
     try:
-        graph = onnx.load(str(file), load_external_data=False).graph
+        model = onnx.load(str(file), load_external_data=False)
     except OSError as error:
         raise DataError(f"{file}: {error}") from error
     except Exception as error:  # protobuf's own, and whatever a damaged message leads to
         raise DataError(f"{file} is no ONNX model: {error}", hint="export it again") from error
-    if not graph.node:
+    if not model.graph.node:
         raise DataError(f"{file} is no ONNX model: it has no operator", hint="export it again")
-    return graph
+    return model
 
 
 def _assigned(file: Path, delegate: str) -> list[tuple[str, str, str]]:
@@ -83,40 +84,21 @@ def _assigned(file: Path, delegate: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Every node, those of the graphs inside control flow too."""
-    for node in graph.node:
-        yield node
-        for inner in _inner(node):
-            yield from _nodes(inner)
-
-
-def _inner(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield attribute.g
-        elif attribute.type == onnx.AttributeProto.GRAPHS:
-            yield from attribute.graphs
-
-
-def _tensors(graph: Any) -> Iterator[tuple[frozenset[str], Any]]:
+def _tensors(model: Any) -> Iterator[tuple[frozenset[str], Any]]:
     """Every tensor that the file stores, with the names of the nodes that read it."""
     readers: defaultdict[str, set[str]] = defaultdict(set)
-    for node in _nodes(graph):
+    for node in nodes(model):
         for name in node.input:
             readers[name].add(node.name)
-    stack = [graph]
-    while stack:
-        each = stack.pop()
-        for tensor in each.initializer:
+    for graph in graphs(model):
+        for tensor in graph.initializer:
             yield frozenset(readers[tensor.name]), tensor
-        for node in each.node:
-            stack.extend(_inner(node))
-            if node.op_type == _CONSTANT:
-                for attribute in node.attribute:
-                    if attribute.type == onnx.AttributeProto.TENSOR:
-                        attribute.t.name = attribute.t.name or node.output[0]
-                        yield frozenset(readers[node.output[0]]), attribute.t
+    for node in nodes(model):
+        if node.op_type == _CONSTANT:
+            for attribute in node.attribute:
+                if attribute.type == onnx.AttributeProto.TENSOR:
+                    attribute.t.name = attribute.t.name or node.output[0]
+                    yield frozenset(readers[node.output[0]]), attribute.t
 
 
 def _nbytes(tensor: Any) -> int:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from edgeshrink.catalog.tokenizer_vocab_merges import vocab_merges_json
 from edgeshrink.core.architectures import ARCHITECTURES
-from edgeshrink.core.events import Listener, Progress
+from edgeshrink.core.events import Listener
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
@@ -23,6 +22,8 @@ from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.errors import DataError, UnsupportedModel
 from edgeshrink.planning.onnx import EMBEDDING
 from edgeshrink.runtimes.child import run_job
+from edgeshrink.runtimes.job_stages import export_times
+from edgeshrink.runtimes.progress import forward
 
 JOB = "edgeshrink.export.onnx.language_job:job"
 _CONFIGS = ("generation_config.json", "model.safetensors.index.json")
@@ -58,12 +59,11 @@ def write_onnx(
             "special": _special_ids(vocabulary),
             "adds_bos": vocabulary.add_bos,
         }
-        result = run_job(JOB, parameters, on_event=_forward(listener), log=log)
+        result = run_job(JOB, parameters, on_event=forward(listener, "onnx"), log=log)
         _copy_tokenizer(done, facts, vocabulary)
         for file in sorted(done.iterdir()):
             file.replace(folder / file.name)
-    stages = cast(dict[str, float], result["stages"])
-    return ExportTimes(tuple(stages.items()), cast(int | None, result["peak_rss_bytes"]))
+    return export_times(result)
 
 
 def check_source(facts: ModelFacts) -> None:
@@ -139,12 +139,3 @@ def _copy_tokenizer(done: Path, facts: ModelFacts, vocabulary: Vocabulary) -> No
     inside = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.is_file() else None
     if inside != template:
         (done / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
-
-
-def _forward(listener: Listener) -> Callable[[dict[str, object]], None]:
-    def on_event(event: dict[str, object]) -> None:
-        stage, done, total = event.get("stage"), event.get("done"), event.get("total")
-        if isinstance(stage, str) and isinstance(done, int) and isinstance(total, int):
-            listener(Progress(f"onnx: {stage}", done, total, str(event.get("unit", ""))))
-
-    return on_event

@@ -1,6 +1,7 @@
 """The child's side of writing a language model: the model builder, then the edits of `language_graph`.
 
-Only a child process imports this. Stages and their units: "read" in layers, "quantize" in weights, "write" in tensors.
+Only a child process imports this. Steps are counted in layers while it reads, in weights while it quantizes, in
+tensors while it writes.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
+
+from edgeshrink.runtimes.job_stages import Stages
 
 Emit = Callable[[dict[str, object]], None]
 
@@ -34,17 +36,16 @@ def job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     logging.basicConfig(level=logging.INFO)
     work, out = Path(parameters["work"]), Path(parameters["out"])
     work.mkdir(parents=True)
-    stages = _Stages()
-    _build(parameters, work, emit, stages)
-    _finish(parameters, work, out, emit)
-    stages.end("finish and write")
+    stages = Stages(emit)
+    _build(parameters, work, stages)
+    _finish(parameters, work, out, stages)
     _write_config(parameters, work, out)
     for name in _KEPT:
         if (work / name).is_file():
             shutil.copyfile(work / name, out / name)
     _write_tokenizer(parameters, work, out)
     shutil.rmtree(work)
-    return {"stages": stages.seconds, "peak_rss_bytes": _peak_rss_bytes()}
+    return stages.result([])
 
 
 def builder_options(parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
@@ -68,23 +69,24 @@ def builder_options(parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
     return ("fp32" if scheme == "fp16" and cpu else scheme), options
 
 
-def _build(parameters: dict[str, Any], work: Path, emit: Emit, stages: _Stages) -> None:
+def _build(parameters: dict[str, Any], work: Path, stages: Stages) -> None:
+    stages.begin("import libraries")
     from onnxruntime_genai.models import builder
 
-    stages.end("import libraries")
     precision, options = builder_options(parameters)
-    _search_in_slices(parameters["weights"], emit)
+    _search_in_slices(parameters["weights"], stages)
     work_on = "quantize and save" if precision in ("int4", "int8") else "save"
 
     def said(line: str) -> None:
         layer = _READING.search(line)
         if layer:
-            emit(_step("read", int(layer[1]) + 1, parameters["layers"], "layers"))
+            stages.step(int(layer[1]) + 1, parameters["layers"], "layers")
         elif line.startswith("Saving ONNX model"):
-            stages.end("read")
+            stages.begin(work_on)
         elif line.startswith("Saving GenAI config"):
-            stages.end(work_on)
+            stages.begin("finish and write")
 
+    stages.begin("read")
     sys.stdout = _Watched(sys.stdout, said)
     try:
         source, cache = parameters["source"], str(work / "cache")
@@ -95,7 +97,7 @@ def _build(parameters: dict[str, Any], work: Path, emit: Emit, stages: _Stages) 
         sys.stdout = sys.__stdout__
 
 
-def _finish(parameters: dict[str, Any], work: Path, out: Path, emit: Emit) -> None:
+def _finish(parameters: dict[str, Any], work: Path, out: Path, stages: Stages) -> None:
     import onnx_ir
 
     from edgeshrink.export.onnx import language_graph
@@ -113,7 +115,7 @@ def _finish(parameters: dict[str, Any], work: Path, out: Path, emit: Emit) -> No
     def written(tensor: Any, info: Any) -> None:
         nonlocal done
         done += 1
-        emit(_step("write", done, info.total, "tensors"))
+        stages.step(done, info.total, "tensors")
 
     onnx_ir.save(model, out / MODEL, external_data=DATA, size_threshold_bytes=0, callback=written)
 
@@ -145,7 +147,7 @@ def _write_tokenizer(parameters: dict[str, Any], work: Path, out: Path) -> None:
     (out / "tokenizer.json").write_text(json.dumps(as_sentencepiece(data), ensure_ascii=False), encoding="utf-8")
 
 
-def _search_in_slices(weights: int, emit: Emit) -> None:
+def _search_in_slices(weights: int, stages: Stages) -> None:
     """Let the builder's k-quant search see a slice of blocks at a time.
 
     Every block stands for itself, so the result is the same; at once, its arrays take forty bytes per weight of the
@@ -166,29 +168,12 @@ def _search_in_slices(weights: int, emit: Emit) -> None:
             codes, scale, zero = search(part, num_bits, group_size)
             found.append((codes.astype(numpy.uint8), scale, zero))
             seen += part.size
-            emit(_step("quantize", min(seen, weights), weights, "weights"))  # padding counts as weights
+            stages.step(min(seen, weights), weights, "weights")  # padding counts as weights
         codes, scale, zero = (numpy.concatenate(parts) for parts in zip(*found, strict=True))
         return codes, scale, zero
 
     weight_only.quant_tensor_k_quant_cpu = sliced
     weight_only.quant_tensor_k_quant_cuda = sliced
-
-
-def _step(stage: str, done: int, total: int, unit: str) -> dict[str, object]:
-    return {"stage": stage, "done": done, "total": total, "unit": unit}
-
-
-class _Stages:
-    """Seconds of each stage, one after the other."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._began = time.monotonic()
-
-    def end(self, name: str) -> None:
-        now = time.monotonic()
-        self.seconds[name] = round(now - self._began, 3)
-        self._began = now
 
 
 class _Watched:
@@ -204,13 +189,3 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-
-def _peak_rss_bytes() -> int | None:
-    """This process's high-water mark; None where the system has no such count."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeshrink.catalog.networks import source_to_json
-from edgeshrink.core.events import Listener, Progress, silent
+from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.network import NetworkSource
 
@@ -26,9 +26,7 @@ def write_onnx_network(
     """
     from edgeshrink.runtimes.child import run_job
     from edgeshrink.runtimes.job_stages import export_times
-
-    def on_event(event: dict[str, object]) -> None:
-        listener(Progress(str(event["stage"]), 0, 0))
+    from edgeshrink.runtimes.progress import forward
 
     parameters = {"file": str(file), "source": source_to_json(source)}
-    return export_times(run_job(JOB, parameters, on_event=on_event, log=log))
+    return export_times(run_job(JOB, parameters, on_event=forward(listener, "export .onnx"), log=log))

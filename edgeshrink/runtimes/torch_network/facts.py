@@ -12,6 +12,7 @@ from typing import Any
 from edgeshrink.catalog.networks import source_from_json
 from edgeshrink.core.network import NetworkFacts, NetworkSource
 from edgeshrink.runtimes.network_facts import facts_to_json
+from edgeshrink.runtimes.torch_network.imported_code import imported_packages
 from edgeshrink.runtimes.torch_network.loading import load
 from edgeshrink.runtimes.torch_network.network import LoadedNetwork
 
@@ -53,6 +54,7 @@ def facts_of(network: LoadedNetwork) -> NetworkFacts:
         weights_sha256=_digest(network.module),
         limits=tuple((name, low, high) for name, (low, high) in network.limits.items()),
         labels=network.labels,
+        packages=imported_packages() if network.source.kind == "function" else (),
     )
 
 
@@ -65,14 +67,18 @@ def _name(source: NetworkSource) -> str:
 
 
 def _digest(module: Any) -> str:
-    """sha256 over the names, types, shapes and values of all parameters and buffers."""
+    """sha256 over the names, types, shapes and values of all parameters and buffers, those that a checkpoint leaves
+    out too."""
     import torch
 
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        if isinstance(tensor, torch.Tensor):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    tensors = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

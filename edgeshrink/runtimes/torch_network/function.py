@@ -77,24 +77,6 @@ def plain(entry: str, network: TorchNetwork) -> tuple[torch.nn.Module, tuple[str
     return module, outputs
 
 
-def loaded_files(source: NetworkSource) -> tuple[Path, ...]:
-    """The files of code that the function stands on, once imported: beside its package, or under the current folder."""
-    depth = source.entry.partition(":")[0].count(".")
-    if source.path.name == "__init__.py":
-        depth += 1
-    roots = (source.path.parents[min(depth, len(source.path.parents) - 1)], Path.cwd())
-    files = {source.path}
-    for module in tuple(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py"):
-            path = Path(file)
-            ours = path.is_relative_to(Path(__file__).resolve().parents[2]) or "site-packages" in path.parts
-            inside = path.is_absolute() and any(path.is_relative_to(root) for root in roots)
-            if inside and not ours and path.is_file():
-                files.add(path)
-    return tuple(sorted(files))
-
-
 def said(problem: BaseException) -> str:
     """An exception in one line."""
     first = (str(problem).strip().splitlines() or [""])[0]

@@ -23,6 +23,9 @@ from edgeshrink.core.backends import backend_is
         ("gpu", "Vulkan0+CPU", True),
         ("gpu", "CPU+BLAS", False),
         ("cpu", "", False),
+        ("cuda", "cuda+cpu (12 of 340 nodes)", True),
+        ("cuda", "cuda+cpu (339 of 340 nodes)", False),
+        ("cpu", "cuda+cpu (12 of 340 nodes)", False),
     ],
 )
 def test_a_backend_is_recognized_by_any_of_its_names(asked: str, backend: str, same: bool) -> None:

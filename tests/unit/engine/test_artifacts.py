@@ -70,9 +70,12 @@ def test_a_build_folder_leads_to_its_artifact(
     assert find_artifact(out).path == out / expected
 
 
-def test_a_folder_of_several_builds_asks_for_one_of_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_folder_of_several_builds_asks_for_one_of_them(tmp_path: Path, finished: bool) -> None:
     for name in ("gguf", "onnx"):
         built(tmp_path / name, name, "x.gguf")
+    if finished:
+        built(tmp_path, "gguf", "comparison.json", "gguf/x.gguf", "onnx/x.gguf")
     with pytest.raises(UsageError, match="several builds") as caught:
         find_artifact(tmp_path)
     assert "gguf, onnx" in caught.value.hint

@@ -16,7 +16,7 @@ from edgeshrink.core.quality import Check, LayerError, NetworkQuality
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.networks.search import search
-from edgeshrink.engine.networks.steps import Recipe
+from edgeshrink.engine.networks.recipe import Recipe
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
 from edgeshrink.errors import UnsupportedModel
 
@@ -33,6 +33,7 @@ class Bench:
     checks: tuple[Check, ...] = ()
     measured: list[Recipe] = field(default_factory=list)
     searched: int = 0
+    found: tuple[LayerError, ...] = LAYERS
     refused: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ class Bench:
 
     def layers(self, recipe: Recipe) -> tuple[LayerError, ...]:
         self.searched += 1
-        return LAYERS
+        return self.found
 
     def quality(self, recipe: Recipe, artifact: Finished, layers: tuple[LayerError, ...]) -> NetworkQuality:
         good = recipe.scheme == "fp32" or len(recipe.keep) >= self.needs
@@ -115,6 +116,16 @@ def test_only_the_result_is_measured() -> None:
     assert [len(recipe.keep) for recipe in bench.measured] == [2]
 
 
-def test_a_failed_check_ends_the_search() -> None:
-    bench = Bench(needs=99, checks=(Check("finite", "failed", "NaN"),))
+def test_a_failed_check_that_no_scheme_mends_ends_the_search() -> None:
+    bench = Bench(needs=99, checks=(Check("backend", "failed", "cpu ran"),))
     assert walked(bench) == [("int8", 0)]
+    assert bench.searched == 0
+
+
+def test_outputs_that_are_not_finite_are_tried_with_more_bits() -> None:
+    bench = Bench(needs=0, checks=(Check("finite outputs", "failed", "NaN"),), found=())
+    assert walked(bench) == [("int8", 0), ("fp32", 0)]
+
+
+def test_where_no_layer_is_found_the_next_scheme_is_tried() -> None:
+    assert walked(Bench(needs=99, found=())) == [("int8", 0), ("fp32", 0)]

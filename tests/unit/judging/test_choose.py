@@ -10,11 +10,16 @@ from edgeshrink.judging.choose import best_of
 
 
 def line(
-    name: str, value: float | None, limit: float, comparison: Literal["<=", ">="] = "<=", predicted: float | None = None
+    name: str,
+    value: float | None,
+    limit: float,
+    comparison: Literal["<=", ">="] = "<=",
+    predicted: float | None = None,
+    unit: str = "",
 ) -> VerdictLine:
     reading = Unmeasured("elsewhere") if value is None else Measured(value)
     prediction = None if predicted is None else Estimate(predicted, "")
-    return VerdictLine(name, "", comparison, limit, reading, prediction, "PASS", "")
+    return VerdictLine(name, unit, comparison, limit, reading, prediction, "PASS", "")
 
 
 def verdict(outcome: Outcome, *lines: VerdictLine) -> Verdict:
@@ -50,3 +55,14 @@ def test_an_unmeasured_line_counts_with_its_prediction_and_one_without_for_nobod
 def test_without_a_common_figure_the_first_stays() -> None:
     best, _ = best_of({"x": verdict("UNKNOWN", line("size", 1, 10)), "y": verdict("UNKNOWN", line("RAM", 1, 10))})
     assert best == "x"
+
+
+def test_a_figure_that_cannot_pass_one_uses_the_distance_to_one() -> None:
+    def cosine(value: float) -> VerdictLine:
+        return line("cosine", value, 0.99, ">=", unit="cosine")
+
+    large = verdict("PASS", line("size", 97, 100), cosine(0.9999))
+    small = verdict("PASS", line("size", 10, 100), cosine(0.9985))
+    best, why = best_of({"large": large, "small": small})
+    assert best == "small"
+    assert "15%" in why and "large 97% (size)" in why
