@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeshrink.catalog.samples import Sample, Samples, describe, divide, fits, state_pairs
+from edgeshrink.catalog.sample_gathering import Tick, gather, no_tick
+from edgeshrink.catalog.sample_states import state_pairs
+from edgeshrink.catalog.samples import Sample, Samples, describe, divide, fits
 from edgeshrink.core.network import NetworkFacts, Port
 from edgeshrink.errors import DataError
 
@@ -19,14 +21,22 @@ LABEL = "label"
 
 
 def read_arrays(
-    files: list[Path], facts: NetworkFacts, folder: Path, *, calibration: int, evaluation: int, seed: int
+    files: list[Path],
+    facts: NetworkFacts,
+    folder: Path,
+    *,
+    calibration: int,
+    evaluation: int,
+    seed: int,
+    tick: Tick = no_tick,
 ) -> tuple[Samples, Samples]:
     """See `sample_reading.read_samples`.
 
     A file holds one sample (every array as its input takes it) or a stack (every array with one more dimension in
     front; what has none is the same for all). "label" is a whole number, one a sample. A stack that leaves out a state
     which the network hands on is a sequence: its samples stay in order. The whole first part of all goes to calibration
-    then (more than asked for: whoever has the states thins it out), the beginning of the rest to evaluation.
+    then, the beginning of the rest to evaluation (more than asked for, and than the memory should hold with their
+    states: whoever has the states thins them out, and alone calls `tick`).
     """
     stacks = [_read(file, facts) for file in files]
     states = set(state_pairs(facts.inputs, facts.outputs))
@@ -34,15 +44,18 @@ def read_arrays(
     if sequence:
         ordered = [sample for stack in stacks for sample in _in_order(stack)]
         count = len(ordered) * calibration // max(1, calibration + evaluation)
-        chosen = (tuple(ordered[:count]), tuple(ordered[count : count + evaluation]))
-    else:
-        groups: dict[int | None, list[Sample]] = {}
-        for sample in (sample for stack in stacks for sample in stack):
-            groups.setdefault(sample.label, []).append(sample)
-        chosen = divide(list(groups.values()), calibration=calibration, evaluation=evaluation, seed=seed)
-    kind = "samples, in order with the state carried," if sequence else "samples"
-    first, second = (Samples(part, f"{len(part)} {kind} of {folder.name}") for part in chosen)
-    return first, second
+        parts = [tuple(ordered[:count]), tuple(ordered[count : count + evaluation])]
+        kind = f"samples, in order with the state carried, of {folder.name}"
+        return Samples(parts[0], f"{len(parts[0])} {kind}"), Samples(parts[1], f"{len(parts[1])} {kind}")
+    groups: dict[int | None, list[Sample]] = {}
+    for sample in (sample for stack in stacks for sample in stack):
+        groups.setdefault(sample.label, []).append(sample)
+    first, second = divide(list(groups.values()), calibration=calibration, evaluation=evaluation, seed=seed)
+    kind = f"samples of {folder.name}"
+    return (
+        gather("calibration", first, len(first), kind, tick=tick),
+        gather("evaluation", second, len(second), kind, tick=tick),
+    )
 
 
 def _in_order(stack: tuple[Sample, ...]) -> tuple[Sample, ...]:

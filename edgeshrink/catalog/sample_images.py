@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeshrink.catalog.sample_gathering import Role, Tick, gather, no_tick
 from edgeshrink.catalog.samples import Sample, Samples, describe, divide, fits
 from edgeshrink.core.network import NetworkFacts, Port
 from edgeshrink.errors import DataError, ToolMissing
@@ -24,6 +25,7 @@ def read_images(
     calibration: int,
     evaluation: int,
     seed: int,
+    tick: Tick = no_tick,
 ) -> tuple[Samples, Samples]:
     """See `sample_reading.read_samples`. A picture's class is the name of the folder directly in `folder` it lies in;
     where all lie in `folder` itself, none has a class."""
@@ -46,17 +48,14 @@ def read_images(
     for picture, parts in zip(pictures, places, strict=True):
         name = parts[0] if labelled else ""
         groups.setdefault(name, []).append((picture, classes.index(name) if labelled else None))
-    chosen = divide(list(groups.values()), calibration=calibration, evaluation=evaluation, seed=seed)
+    first, second = divide(list(groups.values()), calibration=calibration, evaluation=evaluation, seed=seed)
     kind = f"pictures of {len(classes)} classes in {folder.name}" if labelled else f"pictures in {folder.name}"
-    first, second = (
-        Samples(
-            tuple(Sample({port.name: _read(picture, port, preprocess)}, label) for picture, label in part),
-            f"{len(part)} {kind}",
-            classes,
-        )
-        for part in chosen
-    )
-    return first, second
+
+    def part(role: Role, chosen: Sequence[tuple[Path, int | None]]) -> Samples:
+        made = (Sample({port.name: _read(picture, port, preprocess)}, label) for picture, label in chosen)
+        return gather(role, made, len(chosen), kind, classes, tick=tick)
+
+    return part("calibration", first), part("evaluation", second)
 
 
 def _port(facts: NetworkFacts) -> Port:

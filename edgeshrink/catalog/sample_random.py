@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeshrink.catalog.sample_gathering import Role, Tick, gather, no_tick
 from edgeshrink.catalog.samples import Sample, Samples
 from edgeshrink.core.network import NetworkFacts, Port
 
@@ -20,16 +21,23 @@ _CONSTANT = {"attention_mask": 1, "token_type_ids": 0}
 
 
 def random_samples(
-    facts: NetworkFacts, *, calibration: int, evaluation: int, seed: int, examples: Mapping[str, NDArray[Any]]
+    facts: NetworkFacts,
+    *,
+    calibration: int,
+    evaluation: int,
+    seed: int,
+    examples: Mapping[str, NDArray[Any]],
+    tick: Tick = no_tick,
 ) -> tuple[Samples, Samples]:
     """Normal floats, and whole numbers that stand in `examples` (by input name); dynamic sizes vary from sample to
     sample within their limits. Without an example whole numbers are small ids."""
     rng = np.random.default_rng(seed)
-    first, second = (
-        Samples(tuple(Sample(_arrays(facts, rng, examples)) for _ in range(count)), f"{count} {ORIGIN}")
-        for count in (calibration, evaluation)
-    )
-    return first, second
+
+    def part(role: Role, count: int) -> Samples:
+        made = (Sample(_arrays(facts, rng, examples)) for _ in range(count))
+        return gather(role, made, count, ORIGIN, tick=tick)
+
+    return part("calibration", calibration), part("evaluation", evaluation)
 
 
 def _arrays(

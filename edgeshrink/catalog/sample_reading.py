@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeshrink.catalog.sample_arrays import SUFFIX as ARRAYS
 from edgeshrink.catalog.sample_arrays import read_arrays
+from edgeshrink.catalog.sample_gathering import Tick, no_tick
 from edgeshrink.catalog.sample_images import SUFFIXES as IMAGES
 from edgeshrink.catalog.sample_images import read_images
 from edgeshrink.catalog.sample_texts import SUFFIX as TEXT
@@ -30,18 +31,21 @@ def read_samples(
     evaluation_count: int,
     seed: int = 0,
     preprocess: Preprocess | None = None,
+    tick: Tick = no_tick,
 ) -> tuple[Samples, Samples]:
     """(to calibrate with, to evaluate with), which share no sample; deterministic in `seed`, classes in equal parts.
 
     `folder` may be a single .npz or .txt file. Samples of a network that hands on a state may lack that state: it is
-    zero at the beginning, and what the network gave before after that. DataError: nothing to read, an unreadable
-    picture, arrays that are not the network's inputs, or fewer than two samples.
+    zero at the beginning, and what the network gave before after that. Fewer than asked for where they would be too
+    large together, which their origin says. `tick` is called after each that is ready. DataError: nothing to read, an
+    unreadable picture, arrays that are not the network's inputs, or fewer than two samples.
     """
     if not folder.exists():
         raise DataError(f"there are no samples at {folder}", hint=f"give {_KINDS}")
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else [folder]
     suffixes = {path.suffix.lower() for path in files}
-    counts = {"calibration": calibration_count, "evaluation": evaluation_count, "seed": seed}
+    counts: dict[str, Any] = {"calibration": calibration_count, "evaluation": evaluation_count, "seed": seed}
+    counts["tick"] = tick
     if ARRAYS in suffixes:
         read = read_arrays([path for path in files if path.suffix.lower() == ARRAYS], facts, folder, **counts)
     elif suffixes & set(IMAGES):

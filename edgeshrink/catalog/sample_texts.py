@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeshrink.catalog.sample_gathering import Role, Tick, gather, no_tick
 from edgeshrink.catalog.samples import Sample, Samples, describe, divide
-from edgeshrink.catalog.texts import calibration_default, evaluation_text
+from edgeshrink.catalog.texts import Text, calibration_default, evaluation_text
 from edgeshrink.core.network import NetworkFacts, Port
 from edgeshrink.errors import DataError
 
@@ -23,7 +24,14 @@ _SHORTEST_LINE = 20  # characters; headings and page numbers say little
 
 
 def read_texts(
-    files: list[Path], facts: NetworkFacts, folder: Path, *, calibration: int, evaluation: int, seed: int
+    files: list[Path],
+    facts: NetworkFacts,
+    folder: Path,
+    *,
+    calibration: int,
+    evaluation: int,
+    seed: int,
+    tick: Tick = no_tick,
 ) -> tuple[Samples, Samples]:
     """See `sample_reading.read_samples`. A line is a sample; the same line twice counts once."""
     encode = _Encoder(facts)
@@ -34,25 +42,34 @@ def read_texts(
         except UnicodeDecodeError as problem:
             raise DataError(f"{file} is not UTF-8 text (byte {problem.start})") from problem
         lines |= dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
-    chosen = divide([list(lines)], calibration=calibration, evaluation=evaluation, seed=seed)
-    first, second = (
-        Samples(tuple(encode(line) for line in part), f"{len(part)} lines of text in {folder.name}") for part in chosen
+    first, second = divide([list(lines)], calibration=calibration, evaluation=evaluation, seed=seed)
+    kind = f"lines of text in {folder.name}"
+    return (
+        gather("calibration", map(encode, first), len(first), kind, tick=tick),
+        gather("evaluation", map(encode, second), len(second), kind, tick=tick),
     )
-    return first, second
 
 
-def shipped_texts(facts: NetworkFacts, *, calibration: int, evaluation: int, seed: int) -> tuple[Samples, Samples]:
+def shipped_texts(
+    facts: NetworkFacts, *, calibration: int, evaluation: int, seed: int, tick: Tick = no_tick
+) -> tuple[Samples, Samples]:
     """Samples from the two texts that ship with edgeshrink: one to calibrate with, the other to evaluate with."""
     encode = _Encoder(facts)
-    found = []
-    for text, count in ((calibration_default(), calibration), (evaluation_text(), evaluation)):
+
+    def part(role: Role, text: Text, count: int) -> Samples:
         lines = {line.strip() for line in text.text.splitlines() if len(line.strip()) >= _SHORTEST_LINE}
         usable = sorted(line for line in lines if not line.startswith("<|"))
-        part, _ = divide([usable], calibration=min(count, len(usable)), evaluation=0, seed=seed)
-        found.append(Samples(tuple(encode(line) for line in part), f"{len(part)} lines of the {text.name}"))
-    known = {_key(sample) for sample in found[0].items}
-    rest = tuple(sample for sample in found[1].items if _key(sample) not in known)
-    return found[0], Samples(rest, f"{len(rest)} lines of the {evaluation_text().name}")
+        chosen, _ = divide([usable], calibration=min(count, len(usable)), evaluation=0, seed=seed)
+        return gather(role, map(encode, chosen), len(chosen), f"lines of the {text.name}", tick=tick)
+
+    first, second = (
+        part("calibration", calibration_default(), calibration),
+        part("evaluation", evaluation_text(), evaluation),
+    )
+    known = {_key(sample) for sample in first.items}
+    rest = tuple(sample for sample in second.items if _key(sample) not in known)
+    origin = second.origin.replace(f"{len(second.items)} ", f"{len(rest)} ", 1)
+    return first, Samples(rest, origin)
 
 
 def takes_text(facts: NetworkFacts) -> bool:

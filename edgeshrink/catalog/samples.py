@@ -6,13 +6,14 @@ labels, and which samples go on from the one before. It holds no pickle.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,8 @@ from edgeshrink.core.network import Port
 from edgeshrink.errors import DataError
 
 _FORMAT = 1
+_BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 _T = TypeVar("_T")
-# How exporters call a state that a network hands on: h0 -> hn, state -> stateN, past_x -> present_x.
-_STATE_IN = re.compile(r"^(in|past|prev|previous)_|_?(in|prev|past|old|0)$")
-_STATE_OUT = re.compile(r"^(out|present|next|new)_|_?(out|next|new|present|n|1)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +60,73 @@ def save_samples(path: Path, samples: Samples) -> None:
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
-def load_samples(path: Path, *, names: Sequence[str]) -> Samples:
-    """What `save_samples` wrote; `names` are the network's inputs. DataError where the file is not whole."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            meta = json.loads(str(file["meta"]))
+class StoredSamples(Sequence[Sample]):
+    """The samples of a file that `save_samples` wrote, each read when it is asked for. To be closed (`with`)."""
+
+    def __init__(self, path: Path, *, names: Sequence[str]) -> None:
+        """`names` are the network's inputs. DataError, here or when one is read: the file is not whole."""
+        self._path, self._names = path, tuple(names)
+        self._file: Any = None
+        try:
+            opened = np.load(path, allow_pickle=False)
+            if not isinstance(opened, np.lib.npyio.NpzFile):
+                raise ValueError("no .npz")
+            self._file, self._keys = opened, frozenset(opened.files)
+            meta = json.loads(str(self._file["meta"]))
             if meta["format"] != _FORMAT:
                 raise ValueError(f"format {meta['format']}")
-            items = tuple(_items(file, names, meta))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
-        raise DataError(f"{path} is not a file of samples: {problem}", hint="run the build again") from problem
-    return Samples(items, str(meta["origin"]), tuple(meta["classes"]))
+            self.origin, self.classes = str(meta["origin"]), tuple(meta["classes"])
+            self.labels: tuple[int | None, ...] = tuple(meta["labels"])
+            self.begins: tuple[bool, ...] = tuple(meta["begins"])
+            if len(self.labels) != len(self.begins):
+                raise ValueError(f"{len(self.labels)} labels of {len(self.begins)} samples")
+        except _BROKEN as problem:
+            self.close()
+            raise _broken(path, problem) from problem
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(len(self))[index])
+        place = range(len(self))[index]
+        keys = {name: f"{place:05d}/{name}" for name in self._names if f"{place:05d}/{name}" in self._keys}
+        try:
+            if not keys:
+                raise ValueError(f"no arrays of sample {place}")
+            arrays = {name: self._file[key] for name, key in keys.items()}
+        except _BROKEN as problem:
+            raise _broken(self._path, problem) from problem
+        return Sample(arrays, self.labels[place], bool(self.begins[place]))
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
-def state_pairs(inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, str]:
-    """{input: output} of the states that a network hands on: same type and shape, and names that say so."""
-    pairs: dict[str, str] = {}
-    for port in inputs:
-        stem = _STATE_IN.sub("", port.name.lower())
-        for output in outputs:
-            same = output.dtype == port.dtype and output.shape == port.shape
-            if same and stem and _STATE_OUT.sub("", output.name.lower()) == stem and output.name not in pairs.values():
-                pairs[port.name] = output.name
-                break
-    return pairs
+def samples_sha256(path: Path) -> str:
+    """The digest of a file of samples, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_samples(path: Path, *, names: Sequence[str]) -> Samples:
+    """All that `StoredSamples` would read, at once. Errors as there."""
+    with StoredSamples(path, names=names) as stored:
+        return Samples(tuple(stored), stored.origin, stored.classes)
 
 
 def divide(
@@ -116,10 +158,5 @@ def describe(port: Port) -> str:
     return f"{port.name} {port.dtype} {' x '.join(map(str, port.shape)) or 'scalar'}"
 
 
-def _items(file: Any, names: Sequence[str], meta: Mapping[str, Any]) -> Iterator[Sample]:
-    keys = set(file.files)
-    for index, (label, begins) in enumerate(zip(meta["labels"], meta["begins"], strict=True)):
-        own = {name: f"{index:05d}/{name}" for name in names if f"{index:05d}/{name}" in keys}
-        if not own:
-            raise ValueError(f"no arrays of sample {index}")
-        yield Sample({name: file[key] for name, key in own.items()}, label, bool(begins))
+def _broken(path: Path, problem: Exception) -> DataError:
+    return DataError(f"{path} is not a file of samples: {problem}", hint="run the build again")

@@ -65,7 +65,7 @@ def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: M
             measurements=measured,
             quality=quality,
             predictions=plan.predictions,
-            delegate=asked_delegate(situation, plan),
+            delegate=asked_delegate(situation, plan, measured),
         )
         built = Built(plan, artifact, delegation, quality, measured, verdict)
         rungs.append(_rung(built, move))
@@ -76,9 +76,12 @@ def holds(lines: Iterable[VerdictLine]) -> bool | None:
     return {"PASS": True, "FAIL": False, "UNKNOWN": None}[overall(tuple(line.outcome for line in lines))]
 
 
-def asked_delegate(situation: Situation, plan: Plan) -> str:
-    """The backend that a verdict looks for."""
-    return "gpu" if situation.request.gpu_layers and plan.delegate == "cpu" else plan.delegate
+def asked_delegate(situation: Situation, plan: Plan, measured: Measurements | Unmeasured) -> str | None:
+    """The backend that a verdict looks for: where the device ran it, or where somebody insists on one."""
+    request = situation.request
+    if isinstance(measured, Unmeasured) and request.delegate is None:
+        return None
+    return "gpu" if request.gpu_layers and plan.delegate == "cpu" else plan.delegate
 
 
 def _quality(

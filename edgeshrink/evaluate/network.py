@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgeshrink.catalog.networks import source_to_json
+from edgeshrink.catalog.samples import samples_sha256
 from edgeshrink.core.backends import backend_is
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.network import NetworkSource, Port
@@ -76,7 +76,7 @@ def evaluate_network(
     from edgeshrink.runtimes.child import run_job
 
     stored = read_network_reference(reference)
-    if hashlib.sha256(samples.read_bytes()).hexdigest() != stored.samples_sha256:
+    if samples_sha256(samples) != stored.samples_sha256:
         raise DataError(f"{reference} was run on other samples than {samples}", hint="run the build again")
     parameters = {
         "source": source_to_json(source),

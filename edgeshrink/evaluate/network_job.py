@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeshrink.catalog.json_files import read_json_if_there
-from edgeshrink.catalog.networks import folder_family, source_from_json
-from edgeshrink.catalog.samples import Sample, Samples, load_samples
+from edgeshrink.catalog.networks import folder_family, port_to_json, source_from_json
+from edgeshrink.catalog.samples import Sample, StoredSamples, samples_sha256
 from edgeshrink.core.network import NetworkSource
 from edgeshrink.errors import DataError, Error
 from edgeshrink.evaluate.network_distances import distances
@@ -44,32 +43,34 @@ def reference_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         Path(parameters["folder"]),
         Path(parameters["samples"]),
     )
-    with open_source(source, threads=int(parameters["threads"])) as session:
-        samples = load_samples(path, names=[port.name for port in session.inputs])
+    with (
+        open_source(source, threads=int(parameters["threads"])) as session,
+        StoredSamples(path, names=[port.name for port in session.inputs]) as samples,
+    ):
         scorer, unscored = _scorer(source, session, samples)
         scores: list[float] = []
         with ArrayWriter(folder / OUTPUTS) as writer:
-            for index, (inputs, outputs) in enumerate(run_in_order(session, samples.items)):
+            for index, (inputs, outputs) in enumerate(run_in_order(session, samples)):
                 _must_be_finite(source, index, outputs)
                 if index == 0:
                     _must_repeat(source, outputs, session.run(inputs))
                 writer.add(outputs)
                 if scorer is not None:
-                    scores.append(_score(source, scorer, outputs, samples.items[index].label))
-                emit({"done": index + 1, "total": len(samples.items)})
-        probes, unprobed = _write_probes(source, session, samples.items[0], folder / PROBES)
+                    scores.append(_score(source, scorer, outputs, samples.labels[index]))
+                emit({"done": index + 1, "total": len(samples)})
+        probes, unprobed = _write_probes(source, session, samples[0], folder / PROBES)
         facts = session.facts()
         reference = NetworkReference(
             folder=folder,
             name=f"the float network in {facts.name} {facts.version}",
-            count=len(samples.items),
+            count=len(samples),
             inputs=session.inputs,
             outputs=session.outputs,
             scores=None if scorer is None else tuple(scores),
             unscored=unscored,
             probes=probes,
             unprobed=unprobed,
-            samples_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            samples_sha256=samples_sha256(path),
             origin=samples.origin,
         )
     write_network_reference(reference)
@@ -80,41 +81,39 @@ def evaluate_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     """See `evaluate.network.evaluate_network`. Figures of every sample, and what the file says of itself."""
     source = source_from_json(parameters["source"])
     reference = read_network_reference(Path(parameters["reference"]))
-    samples = load_samples(Path(parameters["samples"]), names=[port.name for port in reference.inputs])
     module = runtime(parameters["runtime"])
-    scorer = None
-    if reference.scores is not None:
-        scorer, _ = _scorer(source, None, samples)
     found: list[dict[str, Any]] = []
     scores: list[float] = []
     wrong = ""
     artifact, threads = Path(parameters["artifact"]), int(parameters["threads"])
     with (
+        StoredSamples(Path(parameters["samples"]), names=[port.name for port in reference.inputs]) as samples,
         module.open_network(artifact, threads=threads, delegate=parameters["delegate"]) as session,
         reference.open_outputs() as stored,
     ):
-        for index, (_, outputs) in enumerate(run_in_order(session, samples.items)):
+        scorer = None if reference.scores is None else _scorer(source, None, samples)[0]
+        for index, (_, outputs) in enumerate(run_in_order(session, samples)):
             true = stored[index]
             wrong = _other_outputs(true, outputs)
             if wrong:
                 break
             found.append(asdict(distances(true, outputs)))
             if scorer is not None:
-                scores.append(_score(source, scorer, outputs, samples.items[index].label))
-            emit({"done": index + 1, "total": len(samples.items)})
+                scores.append(_score(source, scorer, outputs, samples.labels[index]))
+            emit({"done": index + 1, "total": len(samples)})
         return {
             "distances": found,
             "scores": scores,
             "wrong_outputs": wrong,
-            "inputs": [[port.name, port.dtype, list(port.shape)] for port in session.inputs],
-            "outputs": [[port.name, port.dtype, list(port.shape)] for port in session.outputs],
+            "inputs": [port_to_json(port) for port in session.inputs],
+            "outputs": [port_to_json(port) for port in session.outputs],
             "probes": [] if wrong else _run_probes(session, reference),
             "backend": session.facts().backend,
-            "in_order": not all(sample.begins for sample in samples.items),
+            "in_order": not all(samples.begins),
         }
 
 
-def _scorer(source: NetworkSource, session: NetworkSession | None, samples: Samples) -> tuple[Scorer | None, str]:
+def _scorer(source: NetworkSource, session: NetworkSession | None, samples: StoredSamples) -> tuple[Scorer | None, str]:
     """The network's own scorer; for a classifier whose labels are the sample folders' names, top-1. Or why none."""
     if source.kind == "function":
         network = getattr(session, "network", None)

@@ -25,7 +25,8 @@ def judge(
 ) -> Verdict:
     """Judge one artifact. `measurements` Unmeasured: the figures of another device are not this host's to give.
 
-    `delegate`: the backend that was asked for; None where nobody asked for one. `network`: it generates no text.
+    `delegate`: the backend whose line is wanted; None where nothing ran it and nobody insisted on one. `network`: it
+    generates no text.
     """
     network = network or isinstance(quality, NetworkQuality)
     lines = (

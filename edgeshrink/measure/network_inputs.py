@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeshrink.catalog.sample_random import random_array
-from edgeshrink.catalog.samples import Sample, Samples, save_samples, state_pairs
+from edgeshrink.catalog.sample_states import state_pairs
+from edgeshrink.catalog.samples import Sample, Samples, save_samples
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.runtimes.interface import NetworkSession
 from edgeshrink.runtimes.network_session import run_in_order

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +56,11 @@ def open_pte(path: Path, *, threads: int, name: str, version: str, build: str) -
         context=0,
     )
     return PteNetwork(program, method, inputs, outputs, facts)
+
+
+def ports_text(inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
+    """What the method `PORTS` of a new file returns."""
+    return json.dumps({"inputs": [asdict(port) for port in inputs], "outputs": [asdict(port) for port in outputs]})
 
 
 def _ports(path: Path, program: Any) -> tuple[tuple[Port, ...], tuple[Port, ...]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from edgeshrink.catalog.image_preprocessing import read_image_preprocess
 from edgeshrink.catalog.networks import source_from_json, source_to_json
+from edgeshrink.catalog.sample_gathering import LIMIT_BYTES, Tick, capped, gather, nbytes
 from edgeshrink.catalog.sample_random import random_samples
 from edgeshrink.catalog.sample_reading import read_samples
 from edgeshrink.catalog.sample_texts import shipped_texts, takes_text
-from edgeshrink.catalog.samples import Sample, Samples, save_samples
+from edgeshrink.catalog.samples import Sample, Samples, samples_sha256, save_samples
 from edgeshrink.core.events import Listener, Progress, silent
 from edgeshrink.core.network import NetworkFacts, NetworkSource
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.runtimes.network_facts import facts_from_json, facts_to_json
 from edgeshrink.runtimes.network_session import open_source, run_in_order
+from edgeshrink.runtimes.progress import forward
 
 CALIBRATION, EVALUATION, INDEX = "calibration.npz", "evaluation.npz", "samples.json"
 Emit = Callable[[dict[str, object]], None]
@@ -43,7 +45,8 @@ def prepare_samples(
 
     `folder` None: the shipped texts where the network takes text, else random inputs. See
     `catalog.sample_reading.read_samples` for what it may hold. DataError names what is wrong with it. Samples of a
-    sequence hold the float network's own states.
+    sequence hold the float network's own states. Fewer than asked for where they would be too large together
+    (`catalog.sample_gathering.LIMIT_BYTES`), which "origin" says. `listener` hears how many of them are ready.
     """
     from edgeshrink.runtimes.child import run_job
 
@@ -59,6 +62,7 @@ def prepare_samples(
             "seed": seed,
             "out": str(out),
         },
+        on_event=forward(listener, "samples", unit="samples"),
         log=log,
     )
 
@@ -68,6 +72,7 @@ def samples_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     source, facts = source_from_json(parameters["source"]), facts_from_json(parameters["facts"])
     folder = None if parameters["folder"] is None else Path(parameters["folder"])
     counts = {name: int(parameters[name]) for name in ("calibration", "evaluation", "seed")}
+    tick = _counted(emit, counts["calibration"] + counts["evaluation"])
     preprocess, examples = _from_source(source, needed=folder is not None or not takes_text(facts))
     if folder is not None:
         first, second = read_samples(
@@ -77,14 +82,15 @@ def samples_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
             evaluation_count=counts["evaluation"],
             seed=counts["seed"],
             preprocess=preprocess,
+            tick=tick,
         )
     elif takes_text(facts):
-        first, second = shipped_texts(facts, **counts)
+        first, second = shipped_texts(facts, **counts, tick=tick)
     else:
-        first, second = random_samples(facts, **counts, examples=examples)
+        first, second = random_samples(facts, **counts, examples=examples, tick=tick)
     if not all(sample.begins and len(sample.arrays) == len(facts.inputs) for sample in (*first.items, *second.items)):
-        first, second = _with_states(source, first, second)
-        first = _thinned(first, counts["calibration"])
+        tick = _counted(emit, len(first.items) + len(second.items))
+        first, second = _with_states(source, first, second, counts["calibration"], tick)
     elif folder is None and second.items:
         _must_run(source, second.items[0])
     out = Path(parameters["out"])
@@ -96,10 +102,24 @@ def samples_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
             "file": name,
             "count": len(samples.items),
             "origin": samples.origin,
-            "sha256": hashlib.sha256((out / name).read_bytes()).hexdigest(),
+            "sha256": samples_sha256(out / name),
         }
+    count = len(first.items) + len(second.items)
+    emit({"done": count, "total": count})
     (out / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     return index
+
+
+def _counted(emit: Emit, total: int) -> Tick:
+    """One more of `total` each time it is called."""
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        emit({"done": done, "total": total})
+
+    return tick
 
 
 def _from_source(source: NetworkSource, *, needed: bool) -> tuple[Callable[[Any], Any] | None, dict[str, NDArray[Any]]]:
@@ -114,26 +134,39 @@ def _from_source(source: NetworkSource, *, needed: bool) -> tuple[Callable[[Any]
     return network.preprocess, {name: tensor.numpy() for name, tensor in network.inputs.items()}
 
 
-def _with_states(source: NetworkSource, first: Samples, second: Samples) -> tuple[Samples, Samples]:
-    """All run through the float network once, in order; the second part begins with the state that it found there."""
-    count = len(first.items)
-    whole: list[Sample] = []
+def _with_states(
+    source: NetworkSource, first: Samples, second: Samples, count: int, tick: Tick
+) -> tuple[Samples, Samples]:
+    """All run through the float network once, in order. `count` of the first part, evenly spread, hold their states
+    and stand alone; the second part begins with the state that it found there."""
+    total = len(first.items)
+    samples = (*first.items, *second.items)
+
+    def run() -> Iterator[Sample]:
+        for place, (inputs, _) in enumerate(run_in_order(session, samples)):
+            tick()
+            yield Sample(inputs, samples[place].label, samples[place].begins or place == total)
+
     with open_source(source, threads=1) as session:
-        samples = (*first.items, *second.items)
-        for sample, (inputs, _) in zip(samples, run_in_order(session, samples), strict=True):
-            whole.append(Sample(inputs, sample.label, sample.begins or len(whole) == count))
-    return (
-        Samples(tuple(whole[:count]), first.origin, first.classes),
-        Samples(tuple(whole[count:]), second.origin, second.classes),
-    )
+        whole = run()
+        items = tuple(_spread(islice(whole, total), total, count))
+        kind = first.origin.partition(" ")[2]
+        number = str(total) if len(items) == total else f"{len(items)} of {total}"
+        less = capped("calibration", len(items), min(count, total))
+        kept = Samples(items, f"{number} {kind}{less}", first.classes)
+        kind = second.origin.partition(" ")[2]
+        return kept, gather("evaluation", whole, len(second.items), kind, second.classes)
 
 
-def _thinned(samples: Samples, count: int) -> Samples:
-    """`count` of them, evenly spread: each holds its state, so each stands alone."""
-    total = len(samples.items)
-    kept = sorted({index * total // count for index in range(count)}) if count < total else range(total)
-    items = tuple(Sample(samples.items[index].arrays, samples.items[index].label) for index in kept)
-    return Samples(items, samples.origin.replace(str(total), f"{len(items)} of {total}", 1), samples.classes)
+def _spread(samples: Iterator[Sample], total: int, count: int) -> Iterator[Sample]:
+    """`count` of `total` samples, evenly spread; fewer where that many as large as the first would be too large."""
+    kept = set(range(total))
+    for place, sample in enumerate(samples):
+        if place == 0:
+            count = min(count, max(1, LIMIT_BYTES["calibration"] // max(1, nbytes(sample))))
+            kept = {index * total // count for index in range(count)} if count < total else kept
+        if place in kept:
+            yield Sample(sample.arrays, sample.label)
 
 
 def _must_run(source: NetworkSource, sample: Sample) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgeshrink.catalog.samples import Sample, state_pairs
+from edgeshrink.catalog.sample_states import state_pairs
+from edgeshrink.catalog.samples import Sample
 from edgeshrink.core.network import NetworkSource
 from edgeshrink.runtimes.interface import NetworkSession
 

@@ -29,7 +29,7 @@ def facts_job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], No
 def onnx_facts(source: NetworkSource) -> NetworkFacts:
     """The facts of `source.path`. DataError: no valid ONNX file, or its data files are not there.
 
-    UnsupportedModel: it is quantized already, or takes something that is no tensor.
+    UnsupportedModel: it is quantized already, or takes or gives something that is no tensor of numbers with a shape.
     """
     try:
         import onnx
@@ -46,6 +46,8 @@ def onnx_facts(source: NetworkSource) -> NetworkFacts:
         raise DataError(f"{file} holds no graph", hint="fetch or export the file again")
     _refuse_quantized(file, model)
     data = _data_files(file, model)
+    inputs = tuple(_port(file, value, "input") for value in free_inputs(model.graph))
+    outputs = tuple(_port(file, value, "output") for value in model.graph.output)
     try:
         onnx.checker.check_model(str(file))
     except Exception as problem:
@@ -65,7 +67,6 @@ def onnx_facts(source: NetworkSource) -> NetworkFacts:
         if kind in _TYPES:
             counts[kind] += math.prod(tensor.dims)
             matrices += math.prod(tensor.dims) if len(tensor.dims) >= 2 else 0
-    inputs = tuple(_port(file, value, "input") for value in free_inputs(model.graph))
     files = (file, *data)
     beside = tuple(
         file.parent / name for name in ("tokenizer.json", "preprocessor_config.json") if (file.parent / name).is_file()
@@ -75,7 +76,7 @@ def onnx_facts(source: NetworkSource) -> NetworkFacts:
         name=file.stem,
         family="onnx",
         inputs=inputs,
-        outputs=tuple(_port(file, value, "output") for value in model.graph.output),
+        outputs=outputs,
         parameters=sum(counts.values()),
         weight_elements=matrices,
         dtype=_TYPES[counts.most_common(1)[0][0]] if counts else "F32",
@@ -128,7 +129,7 @@ def _port(file: Path, value: Any, role: str) -> Port:
             if kind == "string"
             else "export it with float32 there",
         )
-    if role == "input" and not tensor.HasField("shape"):
+    if not tensor.HasField("shape"):
         raise UnsupportedModel(
             f"{called} has no shape, not even a number of dimensions", hint="export it with a shape, dynamic or not"
         )

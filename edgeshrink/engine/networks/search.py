@@ -116,7 +116,7 @@ def _tried(
         measurements=measured,
         quality=quality,
         predictions=situation.predictions(recipe.scheme),
-        delegate=situation.delegate,
+        delegate=None if isinstance(measured, Unmeasured) and not situation.request.delegate else situation.delegate,
         network=True,
     )
     kept = f", {len(recipe.keep)} layers float" if recipe.keep else ""

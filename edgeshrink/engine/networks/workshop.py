@@ -58,7 +58,8 @@ class NetworkWorkshop:
     def source_sha256(self) -> str:
         facts = self.situation.facts
         digests = [(file.name, remembered_sha256(file, self.store.notes, self.listener)) for file in facts.files]
-        return combined_sha256([*digests, ("entry", facts.source.entry), ("weights", facts.weights_sha256)])
+        named = {"entry": facts.source.entry, "weights": facts.weights_sha256, "packages": ",".join(facts.packages)}
+        return combined_sha256([*digests, *named.items()])
 
     @cached_property
     def _samples(self) -> Stored:
@@ -68,9 +69,7 @@ class NetworkWorkshop:
                 facts=self.situation.facts,
                 source_sha256=self.source_sha256,
                 folder=folder,
-                folder_sha256=self._texts_sha256()
-                if folder is None
-                else remembered_tree_sha256(folder, self.store.notes),
+                folder_sha256=self._samples_sha256(folder),
                 calibration_count=CALIBRATION_SAMPLES,
                 evaluation_count=EVALUATION_SAMPLES,
                 tools=self._source_tools,

@@ -25,7 +25,7 @@ class RunNetworkReference:
     tools: Mapping[str, str]
     log: Path
     id: ClassVar[str] = "reference"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def key_parts(self) -> Mapping[str, Any]:
         return {

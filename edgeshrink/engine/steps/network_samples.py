@@ -33,7 +33,7 @@ class PrepareSamples:
     tools: Mapping[str, str]
     log: Path
     id: ClassVar[str] = "samples"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def key_parts(self) -> Mapping[str, Any]:
         return {

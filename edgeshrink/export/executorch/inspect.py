@@ -13,9 +13,9 @@ BACKENDS = {"xnnpack": "XnnpackBackend", "coreml": "CoreMLBackend", "vulkan": "V
 _RUN_HERE = ("xnnpack",)
 
 
-def inspect_pte(file: Path, delegate: str, *, log: Path | None = None) -> Delegation:
+def inspect_pte(file: Path, delegate: str) -> Delegation:
     """Any `.pte`; DataError where it is none. Operators of a blob that does not tell them are counted as 0."""
-    found = run_job("edgeshrink.export.executorch.job:inspect_job", {"file": str(file)}, log=log)
+    found = run_job("edgeshrink.export.executorch.job:inspect_job", {"file": str(file)})
     return delegation_of(found, delegate)
 
 

@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from edgeshrink.core.model import ModelFacts
-from edgeshrink.export.executorch.stages import Emit, Stages, timed
+from edgeshrink.runtimes.job_stages import Stages
+
+Emit = Callable[[dict[str, object]], None]
 
 
 def export_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    """`facts`, `types` by tensor, `delegate`, `context`, `longest`, `constants`, `file`, `threads` -> what it took."""
-    stages: Stages = {}
-    with timed(stages, "import the libraries", emit):
-        import torch
+    """`facts`, `types` by tensor, `delegate`, `context`, `longest`, `constants`, `file`, `threads` -> what it took,
+    and `contents` as `inspect_job` returns them."""
+    stages = Stages(emit)
+    stages.begin("import the libraries")
+    import torch
 
-        from edgeshrink.export.executorch.contents import read_pte
-        from edgeshrink.export.executorch.delegates import WEIGHT_ONLY, partitioners_for
-        from edgeshrink.export.executorch.lower import lower_decoder
-        from edgeshrink.export.executorch.quantize import quantize_decoder
-        from edgeshrink.export.executorch.weights import load_decoder
+    from edgeshrink.export.executorch.contents import read_pte
+    from edgeshrink.export.executorch.language_lower import WEIGHT_ONLY, lower_decoder
+    from edgeshrink.export.executorch.quantize import quantize_decoder
+    from edgeshrink.export.executorch.weights import load_decoder
+
     # What the libraries deprecate among themselves, once per node: nothing that anyone here could act on.
     warnings.simplefilter("ignore")
     torch.set_num_threads(parameters["threads"])
     facts = TypeAdapter(ModelFacts).validate_python(parameters["facts"])
-    delegate: str = parameters["delegate"]
-    with timed(stages, "read the weights", emit):
-        module = load_decoder(facts, parameters["context"])
+    delegate, file = str(parameters["delegate"]), Path(parameters["file"])
+    stages.begin("read the weights")
+    module = load_decoder(facts, parameters["context"])
     if delegate != "xnnpack":
         module.use_plain_means()
-    with timed(stages, "quantize", emit), torch.no_grad():
+    stages.begin("quantize")
+    with torch.no_grad():
         quantize_decoder(module, parameters["types"], weight_only=delegate in WEIGHT_ONLY)
-    partitioners = partitioners_for(delegate, module)
-    lower_decoder(
-        module, partitioners, parameters["constants"], parameters["longest"], Path(parameters["file"]), stages, emit
-    )
-    with timed(stages, "read it back", emit):
-        found = read_pte(Path(parameters["file"]))
-    return {"stages": stages, "peak_rss_bytes": _peak_rss_bytes(), "contents": found}
+    lower_decoder(module, delegate, parameters["constants"], parameters["longest"], file, stages)
+    stages.begin("read it back")
+    found = read_pte(file)
+    return {**stages.result([]), "contents": found}
 
 
 def inspect_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
@@ -48,14 +50,3 @@ def inspect_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     from edgeshrink.export.executorch.contents import read_pte
 
     return read_pte(Path(parameters["file"]))
-
-
-def _peak_rss_bytes() -> int | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

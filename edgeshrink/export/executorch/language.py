@@ -7,12 +7,13 @@ each, under the names that ExecuTorch's language model runner reads (extension/l
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import TypeAdapter
 
-from edgeshrink.core.events import Listener, Progress
+from edgeshrink.core.events import Listener
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
@@ -21,12 +22,13 @@ from edgeshrink.errors import StepFailed, UnsupportedModel
 from edgeshrink.export.executorch.tokenizer import write_tokenizer
 from edgeshrink.planning.executorch import pte_bytes
 from edgeshrink.runtimes.child import run_job
+from edgeshrink.runtimes.job_stages import export_times
+from edgeshrink.runtimes.progress import forward
 
 FILE = "model.pte"
 _OVER = 0.02
 # Its partitioner cuts a graph where lengths vary into pieces that its converter then refuses (coremltools 9).
 _FIXED_LENGTHS = ("coreml",)
-_STAGES = 8
 
 
 def write_executorch(
@@ -60,23 +62,15 @@ def write_executorch(
         "constants": runner_constants(facts, plan, vocabulary),
         "threads": threads,
     }
-    done = 0
-
-    def on_event(event: dict[str, object]) -> None:
-        nonlocal done
-        done += 1
-        listener(Progress(f"export {plan.scheme}: {event['stage']}", done, _STAGES))
-
+    told = forward(listener, f"export {plan.scheme}")
     try:
-        result = run_job("edgeshrink.export.executorch.job:export_job", parameters, on_event=on_event, log=log)
+        result = run_job("edgeshrink.export.executorch.job:export_job", parameters, on_event=told, log=log)
         contents = cast(dict[str, Any], result["contents"])
         check_size(unfinished, plan, facts.n_layers, contents["parts"])
         unfinished.replace(folder / FILE)
     finally:
         unfinished.unlink(missing_ok=True)
-    notes = write_tokenizer(facts, folder)
-    stages = cast(dict[str, float], result["stages"])
-    return ExportTimes(tuple(stages.items()), cast(int | None, result["peak_rss_bytes"]), notes)
+    return replace(export_times(result), notes=write_tokenizer(facts, folder))
 
 
 def longest_call(plan: Plan) -> int:

@@ -6,17 +6,19 @@ order, and `edgeshrink_ports`, which returns its ports as JSON text (the format 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeshrink.core.events import Listener, Progress, silent
+from edgeshrink.catalog.networks import source_to_json
+from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.quality import LayerError
 from edgeshrink.errors import PlanError, UnsupportedModel
 from edgeshrink.runtimes.child import run_job
+from edgeshrink.runtimes.job_stages import export_times
+from edgeshrink.runtimes.progress import forward
 
 SCHEMES = ("int8", "int8-dynamic", "int8-weight", "fp32")
 DELEGATES = ("xnnpack", "coreml", "vulkan")
@@ -40,10 +42,10 @@ def write_executorch_network(
 
     `keep` names layers left in float, or modules that hold some ("layer1.0.conv1", "encoder.layer.3"); `samples` is
     the calibration file that "int8" needs. PlanError: what is asked for cannot be combined; UnsupportedModel: the
-    network cannot be exported, or has nothing that `scheme` quantizes.
+    network cannot be exported, has nothing that `scheme` quantizes, or `scheme` has no kernels for these scales.
     """
     _check(source, scheme, samples, per_channel, symmetric_activations, delegate)
-    said: dict[str, Any] = run_job(
+    said = run_job(
         f"{_JOB}:write",
         {
             **_asked(source, scheme, samples, per_channel, symmetric_activations),
@@ -51,11 +53,10 @@ def write_executorch_network(
             "keep": list(keep),
             "delegate": delegate,
         },
-        on_event=_forward(listener, "export .pte"),
+        on_event=forward(listener, "export .pte"),
         log=log,
     )
-    stages = tuple((str(stage), float(seconds)) for stage, seconds in said["stages"])
-    return ExportTimes(stages, said["peak_rss_bytes"], tuple(said["notes"]))
+    return export_times(said)
 
 
 def executorch_layer_errors(
@@ -77,7 +78,7 @@ def executorch_layer_errors(
     said: dict[str, Any] = run_job(
         f"{_JOB}:errors",
         _asked(source, scheme, samples, per_channel, symmetric_activations),
-        on_event=_forward(listener, "layer errors"),
+        on_event=forward(listener, "layer errors"),
         log=log,
     )
     return tuple(LayerError(name, operator, error, kept_float=False) for name, operator, error in said["errors"])
@@ -87,7 +88,7 @@ def _asked(
     source: NetworkSource, scheme: str, samples: Path | None, per_channel: bool, symmetric: bool
 ) -> dict[str, object]:
     return {
-        "source": {**asdict(source), "path": str(source.path)},
+        "source": source_to_json(source),
         "scheme": scheme,
         "samples": str(samples) if samples and scheme != "fp32" else None,
         "per_channel": per_channel,
@@ -116,28 +117,12 @@ def _check(
     if scheme == "int8" and samples is None:
         raise PlanError("int8 needs samples to calibrate on", hint="give --calibration, or use int8-dynamic")
     if scheme != "int8" and not per_channel:
-        raise PlanError(
+        raise UnsupportedModel(
             f"{scheme} with one scale a tensor: XNNPACK multiplies such weights per channel only",
             hint="set per_channel, or use int8",
         )
     if scheme == "int8-dynamic" and symmetric:
-        raise PlanError(
+        raise UnsupportedModel(
             "int8-dynamic with symmetric activations: XNNPACK chooses a zero point for every row at run time",
             hint="leave symmetric_activations out, or use int8",
         )
-
-
-def _forward(listener: Listener, task: str) -> Callable[[dict[str, object]], None]:
-    """The child's events as progress: a stage by name, then its steps where it counts them."""
-    stage = task
-
-    def on_event(event: dict[str, object]) -> None:
-        nonlocal stage
-        done, total = event.get("done"), event.get("total")
-        if "stage" in event:
-            stage = f"{task}: {event['stage']}"
-            listener(Progress(stage, 0, 0))
-        elif isinstance(done, int) and isinstance(total, int):
-            listener(Progress(stage, done, total))
-
-    return on_event

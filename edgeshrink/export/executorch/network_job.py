@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgeshrink.core.network import NetworkSource
+from edgeshrink.catalog.networks import source_from_json
 from edgeshrink.errors import DataError, UnsupportedModel
+from edgeshrink.runtimes.executorch_network import PORTS, ports_text
+from edgeshrink.runtimes.job_stages import Stages
 from edgeshrink.runtimes.torch_network import LoadedNetwork, load
 
 Emit = Callable[[dict[str, object]], None]
-PORTS = "edgeshrink_ports"
 _SENSITIVITY_SAMPLES = 16
 _EXPORT_HINT = (
     "torch.export follows no control flow that depends on values: rewrite that part of forward, or fix the dimension; "
@@ -26,7 +23,7 @@ _EXPORT_HINT = (
 
 def write(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     """`file`, `source`, `scheme`, `keep`, `samples`, `per_channel`, `symmetric`, `delegate`; see network.py."""
-    stages = _Stages(emit)
+    stages = Stages(emit)
     network = _load(parameters, stages)
     scheme, keep = parameters["scheme"], tuple(parameters["keep"])
     program = _export(network, network.module, stages)
@@ -39,16 +36,17 @@ def write(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         stages.begin("convert")
         converted = pt2e.convert(prepared)
         if scheme == "int8-weight":
-            from edgeshrink.export.executorch.weight_only import WeightOnlyPartitioner, split_biases
+            from edgeshrink.export.executorch.weight_only import RULES, split_biases
 
             split_biases(converted)
-            way["partitioner"] = WeightOnlyPartitioner
+            way["rules"] = RULES
         notes += _left_in_float(program, scheme)
         program = _export(network, converted, stages)
-    ports = {"inputs": [asdict(port) for port in network.ports], "outputs": [asdict(port) for port in network.outputs]}
-    from edgeshrink.export.executorch.network_lower import lower
+    constants = {PORTS: ports_text(network.ports, network.outputs)}
+    from edgeshrink.export.executorch.network_lower import lower_network
 
-    written = lower(program, parameters["delegate"], {PORTS: json.dumps(ports)}, stages.begin, **way)
+    delegate, dynamic = str(parameters["delegate"]), bool(network.limits)
+    written = lower_network(program, delegate, constants, stages, dynamic=dynamic, **way)
     stages.begin("write")
     file = Path(parameters["file"])
     part = file.with_name(file.name + ".part")
@@ -58,54 +56,32 @@ def write(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    return {"stages": stages.end(), "peak_rss_bytes": _peak_rss_bytes(), "notes": notes}
+    return stages.result(notes)
 
 
 def errors(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     """`source`, `scheme`, `samples`, `per_channel`, `symmetric`. Returns `errors`: name, operator, error."""
     from edgeshrink.export.executorch import pt2e, sensitivity
 
-    stages = _Stages(emit)
+    stages = Stages(emit)
     network = _load(parameters, stages)
     program = _export(network, network.module, stages)
     names = pt2e.layer_names(program.module(), parameters["scheme"])
     prepared = _prepared(parameters, network, program, (), stages)
     samples = _samples(parameters, network)[:_SENSITIVITY_SAMPLES]
     stages.begin("each layer alone")
-    found = sensitivity.layer_errors(prepared, names, samples, lambda done: emit({"done": done, "total": len(names)}))
-    return {"stages": stages.end(), "errors": [list(entry) for entry in found]}
+    found = sensitivity.layer_errors(prepared, names, samples, lambda done: stages.step(done, len(names), "layers"))
+    return {"errors": [list(entry) for entry in found]}
 
 
-class _Stages:
-    """Names each stage to the parent and times it."""
-
-    def __init__(self, emit: Emit) -> None:
-        self.emit = emit
-        self._seconds: list[tuple[str, float]] = []
-        self._now: tuple[str, float] | None = None
-
-    def begin(self, stage: str) -> None:
-        self.end()
-        self.emit({"stage": stage})
-        self._now = (stage, time.monotonic())
-
-    def end(self) -> list[tuple[str, float]]:
-        if self._now is not None:
-            stage, began = self._now
-            self._seconds.append((stage, round(time.monotonic() - began, 3)))
-            self._now = None
-        return self._seconds
-
-
-def _load(parameters: dict[str, Any], stages: _Stages) -> LoadedNetwork:
+def _load(parameters: dict[str, Any], stages: Stages) -> LoadedNetwork:
     # Exporting warns thousands of times about torch's own deprecated insides; what fails still raises.
     warnings.simplefilter("ignore")
     stages.begin("load")
-    given = parameters["source"]
-    return load(NetworkSource(**{**given, "path": Path(given["path"])}))
+    return load(source_from_json(parameters["source"]))
 
 
-def _export(network: LoadedNetwork, module: Any, stages: _Stages) -> Any:
+def _export(network: LoadedNetwork, module: Any, stages: Stages) -> Any:
     import torch
 
     stages.begin("torch.export")
@@ -129,7 +105,7 @@ def _export(network: LoadedNetwork, module: Any, stages: _Stages) -> Any:
 
 
 def _prepared(
-    parameters: dict[str, Any], network: LoadedNetwork, program: Any, keep: tuple[str, ...], stages: _Stages
+    parameters: dict[str, Any], network: LoadedNetwork, program: Any, keep: tuple[str, ...], stages: Stages
 ) -> Any:
     """The graph with observers that have seen what they need to."""
     from edgeshrink.export.executorch import pt2e
@@ -145,7 +121,7 @@ def _prepared(
     # Only static ranges come from samples; one run lets the others' observers see the weights.
     samples = _samples(parameters, network) if parameters["scheme"] == "int8" else [network.arguments]
     stages.begin("calibrate")
-    pt2e.calibrate(prepared, samples, lambda done: stages.emit({"done": done, "total": len(samples)}))
+    pt2e.calibrate(prepared, samples, lambda done: stages.step(done, len(samples), "samples"))
     return prepared
 
 
@@ -179,12 +155,3 @@ def _left_in_float(program: Any, scheme: str) -> list[str]:
         + ", ".join(left[:8])
         + (" ..." if len(left) > 8 else "")
     ]
-
-
-def _peak_rss_bytes() -> int | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -76,7 +76,7 @@ def prepare(
     """The graph with batch norms folded into convolutions and observers in place; `keep` names layers left in float.
 
     A kept name may be a module that holds several layers. PlanError: a name in `keep` that no layer has;
-    UnsupportedModel: nothing is left to quantize.
+    UnsupportedModel: nothing is left to quantize, or the rules fail on it.
     """
     names = layer_names(graph, scheme)
     kept = {name for name in names if any(_within(name, wanted) for wanted in keep)}
@@ -88,7 +88,12 @@ def prepare(
             f"{scheme} has nothing to quantize in this network" + (" beside the layers kept in float" if kept else ""),
             hint="use fp32, or another scheme: int8 takes convolutions, linear layers and embeddings",
         )
-    prepared: GraphModule = prepare_pt2e(graph, _Quantizer(scheme, kept, per_channel, symmetric_activations))
+    try:
+        prepared: GraphModule = prepare_pt2e(graph, _Quantizer(scheme, kept, per_channel, symmetric_activations))
+    except Exception as error:  # torchao and XNNPACK's rules raise anything
+        raise UnsupportedModel(
+            f"{scheme}: the rules of XNNPACK do not fit this network: {str(error)[:300]}", hint="try another scheme"
+        ) from error
     return prepared
 
 

@@ -37,7 +37,7 @@ def write_tokenizer(facts: ModelFacts, folder: Path) -> tuple[str, ...]:
     else:
         return ()
     adapted, notes = for_runner(given)
-    if notes or not path.is_file():
+    if adapted != given or not path.is_file():
         path.write_text(json.dumps(adapted, ensure_ascii=False), encoding="utf-8")
     return notes
 

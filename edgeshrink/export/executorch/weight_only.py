@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
 from executorch.backends.xnnpack.partition.config.gemm_configs import LinearConfig
-from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.backends.xnnpack.utils.quant_utils import is_per_channel, tag_as_implicit_q_dq
 from torch.fx import GraphModule, Node
 
@@ -45,8 +44,5 @@ class _LinearConfig(LinearConfig):
         return True, [weight, *weight.all_input_nodes]
 
 
-class WeightOnlyPartitioner(XnnpackPartitioner):
-    """XNNPACK's own with the rule for linear layers extended."""
-
-    def __init__(self) -> None:
-        super().__init__(configs=[_LinearConfig if rule is LinearConfig else rule for rule in ALL_PARTITIONER_CONFIGS])
+# XNNPACK's own rules, with the one for linear layers extended.
+RULES = tuple(_LinearConfig if rule is LinearConfig else rule for rule in ALL_PARTITIONER_CONFIGS)

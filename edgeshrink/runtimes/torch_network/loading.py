@@ -36,8 +36,8 @@ def load(source: NetworkSource) -> LoadedNetwork:
 
 
 def _from_function(source: NetworkSource) -> LoadedNetwork:
-    from edgeshrink.runtimes.torch_network.imported_code import loaded_files
     from edgeshrink.runtimes.torch_network.function import call, plain
+    from edgeshrink.runtimes.torch_network.imported_code import loaded_files
 
     network = call(source)
     limits = _limits(source.entry, network)

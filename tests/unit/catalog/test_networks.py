@@ -66,6 +66,26 @@ def test_a_module_that_is_not_there_is_named(package: Path, entry: str) -> None:
     assert entry in caught.value.message
 
 
+def test_folders_without_init_are_found_inside_each_other_before_anything_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain_outer" / "inner" / "deepest").mkdir(parents=True)
+    for name in ("inner/net.py", "inner/deepest/net.py"):
+        (tmp_path / "plain_outer" / name).touch()
+    for entry, file in {
+        "plain_outer.inner.net:make": "plain_outer/inner/net.py",
+        "plain_outer.inner.deepest.net:make": "plain_outer/inner/deepest/net.py",
+    }.items():
+        source = network_source(entry)
+        assert source is not None and source.path == (tmp_path / file).resolve()
+    assert "plain_outer" not in sys.modules
+    with pytest.raises(DataError, match=r"there is no Python module plain_outer\.inner\.other"):
+        network_source("plain_outer.inner.other:make")
+    with pytest.raises(DataError, match="a folder without a file of code"):
+        network_source("plain_outer.inner:make")
+
+
 def test_an_encoder_folder_is_a_network_with_its_license(tmp_path: Path) -> None:
     folder = hf_folder(tmp_path / "bert", BERT)
     (folder / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")

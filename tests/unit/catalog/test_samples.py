@@ -15,7 +15,7 @@ from edgeshrink.catalog.image_preprocessing import read_image_preprocess
 from edgeshrink.catalog.sample_random import random_samples
 from edgeshrink.catalog.sample_reading import read_samples
 from edgeshrink.catalog.sample_texts import shipped_texts
-from edgeshrink.catalog.samples import Sample, Samples, divide, load_samples, save_samples, state_pairs
+from edgeshrink.catalog.samples import Sample, Samples, divide, load_samples, save_samples
 from edgeshrink.core.network import NetworkFacts, NetworkSource, Port
 from edgeshrink.errors import DataError
 
@@ -165,23 +165,6 @@ def test_pickled_arrays_and_garbage_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"PK garbage")
     with pytest.raises(DataError, match=r"bad\.npz cannot be read"):
         read_samples(tmp_path, facts(VECTOR), calibration_count=1, evaluation_count=1)
-
-
-def test_states_are_known_by_name_type_and_shape() -> None:
-    state = (2, "batch", 128)
-    inputs = (
-        Port("input", "float32", ("batch", "n")),
-        Port("state", "float32", state),
-        Port("h0", "float32", (1, 4)),
-        Port("past_key", "float32", (1, 2, "past", 4)),
-    )
-    outputs = (
-        Port("output", "float32", ("batch", 1)),
-        Port("stateN", "float32", state),
-        Port("hn", "float32", (1, 4)),
-        Port("present_key", "float32", (1, 2, "past + 1", 4)),
-    )
-    assert state_pairs(inputs, outputs) == {"state": "stateN", "h0": "hn"}
 
 
 def test_a_stack_without_its_state_is_a_sequence_and_stays_in_order(tmp_path: Path) -> None:

@@ -193,9 +193,10 @@ def test_the_report_gets_stages_notes_and_progress(convolutions: Path, tmp_path:
     samples = convolutions.with_name("samples.npz")
     times = quantize_onnx(convolutions, tmp_path / "out.onnx", scheme="int8", samples=samples, listener=seen.append)
     assert "relative error" in times.notes[0]
-    assert seen[-1].task == "check and write"
+    assert seen[-1].task == "quantize int8: check and write"
     counted = [entry for entry in seen if entry.total]
     assert counted[-1].done == counted[-1].total == 48
+    assert {(entry.task, entry.unit) for entry in counted} == {("quantize int8: calibrate and quantize", "samples")}
     assert times.peak_rss_bytes and times.seconds > 0
 
 
@@ -226,6 +227,27 @@ def test_what_cannot_be_quantized_is_refused_in_words(convolutions: Path, tmp_pa
     with pytest.raises(DataError, match="not an ONNX file"):
         quantize_onnx(tmp_path / "bad.onnx", out, scheme="int8-weight")
     assert not list(tmp_path.glob("out.onnx*"))
+
+
+def test_a_scheme_whose_outputs_are_not_finite_is_refused_and_leaves_the_others(tmp_path: Path) -> None:
+    value = onnx.helper.make_tensor_value_info
+    weight = onnx.numpy_helper.from_array(np.full((8, 4), 1e3, np.float32), "weight")
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("MatMul", ["x", "weight"], ["product"], name="large"),
+            onnx.helper.make_node("Flatten", ["product"], ["y"]),  # computed in half: 800 000 is not finite there
+        ],
+        "g",
+        [value("x", 1, [1, 8])],
+        [value("y", 1, [1, 4])],
+        [weight],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(tmp_path / "large.onnx"))
+    samples = save(tmp_path / "s.npz", [{"x": np.full((1, 8), 100, np.float32)}])
+    with pytest.raises(UnsupportedModel, match=r"fp16: .* not finite"):
+        quantize_onnx(tmp_path / "large.onnx", tmp_path / "out.onnx", scheme="fp16", samples=samples)
+    quantize_onnx(tmp_path / "large.onnx", tmp_path / "out.onnx", scheme="int8-weight", samples=samples)
 
 
 def test_a_network_without_weights_is_refused(tmp_path: Path) -> None:

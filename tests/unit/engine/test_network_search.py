@@ -15,8 +15,8 @@ from edgeshrink.core.plan import Predictions
 from edgeshrink.core.quality import Check, LayerError, NetworkQuality
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.engine.artifacts import Finished
-from edgeshrink.engine.networks.search import search
 from edgeshrink.engine.networks.recipe import Recipe
+from edgeshrink.engine.networks.search import search
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
 from edgeshrink.errors import UnsupportedModel
 
@@ -43,6 +43,7 @@ class Bench:
             ladder=self.ladder,
             start=self.ladder[0],
             delegate="cpu",
+            request=SimpleNamespace(delegate=None),
             profile=SimpleNamespace(budget=Budget()),
             predictions=lambda scheme: Predictions(NO, NO, NO, NO, NO, NO, NO),
         )

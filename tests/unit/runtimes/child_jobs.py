@@ -73,3 +73,14 @@ def load_broken(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     library().llama_get_logits_ith(None, 0)
     session.close()
     return {}
+
+
+def work_in_stages(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
+    from edgeshrink.runtimes.job_stages import Stages
+
+    stages = Stages(emit)
+    stages.begin("read")
+    stages.step(2, 5, "layers")
+    stages.begin("write")
+    stages.step(1, 1)
+    return stages.result(["two stages"])

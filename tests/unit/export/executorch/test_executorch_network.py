@@ -141,13 +141,35 @@ def test_a_network_that_cannot_be_traced_is_refused_and_leaves_nothing(tmp_path:
         ({"scheme": "fp32", "delegate": "cuda"}, "unknown ExecuTorch delegate"),
         ({"scheme": "int8"}, "needs samples"),
         ({"scheme": "int8-dynamic", "delegate": "coreml"}, "rules of XNNPACK"),
-        ({"scheme": "int8-weight", "per_channel": False}, "per channel only"),
-        ({"scheme": "int8-dynamic", "symmetric_activations": True}, "zero point"),
     ],
 )
 def test_what_cannot_be_combined_is_refused_at_once(tmp_path: Path, asked: dict[str, Any], match: str) -> None:
     with pytest.raises(PlanError, match=match):
         write_executorch_network(tmp_path / "x.pte", source("encoder"), **asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "match"),
+    [
+        ({"scheme": "int8-weight", "per_channel": False}, "per channel only"),
+        ({"scheme": "int8-dynamic", "symmetric_activations": True}, "zero point"),
+    ],
+)
+def test_scales_that_a_scheme_has_no_kernels_for_leave_the_other_schemes(
+    tmp_path: Path, asked: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(UnsupportedModel, match=match):
+        write_executorch_network(tmp_path / "x.pte", source("encoder"), **asked)
+
+
+@pytest.mark.parametrize("delegate", ["coreml", "vulkan"])
+def test_networks_go_to_other_delegates_in_float32(tmp_path: Path, delegate: str) -> None:
+    file = tmp_path / "pictures.pte"
+    write_executorch_network(file, source("pictures"), scheme="fp32", delegate=delegate, log=tmp_path / "log.txt")
+    found = inspect_pte(file, delegate)
+    assert found.delegated_operators > 0
+    weights = sum(parameter.numel() for parameter in pte_networks.pictures().module.parameters())
+    assert found.delegated_weight_bytes > 0.95 * 4 * weights
 
 
 def test_an_onnx_file_is_refused(tmp_path: Path) -> None:

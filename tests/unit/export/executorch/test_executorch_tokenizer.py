@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 
-from edgeshrink.export.executorch.tokenizer import NFC_NOTE, for_runner
+from edgeshrink.catalog.models import inspect_model
+from edgeshrink.export.executorch.tokenizer import NFC_NOTE, for_runner, write_tokenizer
 
 NFC = {"type": "NFC"}
 LOWER = {"type": "Lowercase"}
@@ -39,26 +41,54 @@ def test_without_composing_composed_text_gets_the_same_ids(demo_model: Path) -> 
         assert before.encode(text).ids == after.encode(text).ids
 
 
-def test_metaspace_becomes_a_normalizer_with_the_same_ids() -> None:
+def splitting_at_spaces(scheme: str) -> dict[str, object]:
+    """A tokenizer.json with six words and a Metaspace pre-tokenizer."""
     words = ["▁", "a", "b", "▁a", "▁b", "▁a▁"]
-    given = {
+    metaspace = {**METASPACE, "prepend_scheme": scheme}
+    return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [],
         "normalizer": None,
-        "pre_tokenizer": METASPACE,
+        "pre_tokenizer": metaspace,
         "post_processor": None,
-        "decoder": METASPACE,
+        "decoder": metaspace,
         "model": {
             "type": "BPE",
             "vocab": {word: number for number, word in enumerate(words)},
             "merges": [["▁", "a"], ["▁", "b"]],
         },
     }
+
+
+def test_metaspace_becomes_a_normalizer_with_the_same_ids() -> None:
+    given = splitting_at_spaces("always")
     adapted, notes = for_runner(given)
     assert adapted["pre_tokenizer"] is None
     assert len(notes) == 1
     before, after = (Tokenizer.from_str(json.dumps(entry)) for entry in (given, adapted))
     for text in ("a b", "ab a", "b"):
         assert before.encode(text).ids == after.encode(text).ids
+
+
+def test_a_change_without_a_note_is_written_too(demo_model: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    given = source / "tokenizer.json"
+    given.write_text(json.dumps(splitting_at_spaces("never")), encoding="utf-8")
+    facts = replace(inspect_model(str(demo_model)), tokenizer_files=(given,))
+    assert write_tokenizer(facts, out) == ()
+    written = json.loads((out / "tokenizer.json").read_text(encoding="utf-8"))
+    assert written["pre_tokenizer"] is None
+    before, after = (Tokenizer.from_file(str(folder / "tokenizer.json")) for folder in (source, out))
+    for text in ("a b", "ab a", " b"):
+        assert before.encode(text).ids == after.encode(text).ids
+
+
+def test_a_file_that_is_read_right_is_copied_byte_for_byte(demo_model: Path, tmp_path: Path) -> None:
+    facts = inspect_model(str(demo_model))
+    assert write_tokenizer(facts, tmp_path) == ()
+    for file in facts.tokenizer_files:
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes()

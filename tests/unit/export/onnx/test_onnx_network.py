@@ -100,7 +100,7 @@ def test_a_function_is_exported_with_its_batch_norms_folded(shared_data: Path, t
     nodes = onnx.load(str(tmp_path / "r.onnx")).graph.node
     assert not [node for node in nodes if node.op_type == "BatchNormalization"]
     assert "layer2.0.conv1" in {node.name for node in nodes}
-    assert [name for name, _ in times.stages] == stages
+    assert [f"export .onnx: {name}" for name, _ in times.stages] == stages
     assert times.peak_rss_bytes and times.peak_rss_bytes > 50 << 20
 
 
