@@ -7,7 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from conftest import Shell
+from shell import Shell
 
 from edgeshrink.core.reading import Measured
 from edgeshrink.report.json import report_from_json

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Shell
+from shell import Shell
 
 from edgeshrink.core.quality import Quality
 from edgeshrink.core.reading import Estimate, Measured

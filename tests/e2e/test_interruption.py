@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Shell
+from shell import Shell
 
 
 def wait_for_steps(shell: Shell, count: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Shell
+from shell import Shell
 
 from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Measured

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Shell
+from shell import Shell
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from conftest import Shell
+from shell import Shell
 
 
 def said_after(shell: Shell, folder: str, beginning: str) -> str:

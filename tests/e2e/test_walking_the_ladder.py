@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Shell
+from shell import Shell
 
 TARGET = """
 id = "short"
