@@ -34,7 +34,7 @@ def refuse_unbuildable(file: Path, config: Mapping[str, Any]) -> Architecture:
 
 
 def window_notes(row: Architecture, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """A sentence where the source looks back a limited way and the built file, as llama.cpp does it, looks at all."""
+    """A sentence where the source looks back a limited way and some formats' files look at all."""
     if row.model_type == "mistral":
         window = config.get("sliding_window", _MISTRAL_WINDOW)
     else:
@@ -43,8 +43,9 @@ def window_notes(row: Architecture, config: Mapping[str, Any]) -> tuple[str, ...
     if not isinstance(window, int) or not isinstance(length, int) or window >= length:
         return ()
     return (
-        f"the source attends to the last {window} tokens only (sliding_window); llama.cpp attends to all of them in "
-        f"this architecture, as its own converter has it: same as the source up to {window} tokens of context",
+        f"the source attends to the last {window} tokens only (sliding_window); GGUF and ExecuTorch files "
+        "attend to all of them, as llama.cpp's own converter has it (same as the source up to "
+        f"{window} tokens of context); ONNX keeps the window",
     )
 
 

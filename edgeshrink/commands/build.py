@@ -39,7 +39,7 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, **argumen
     MODEL is a language model (a Hugging Face folder, a hub id, an unquantized GGUF; without one, the demo model that
     ships with edgeshrink) or a network: an encoder's or image classifier's folder, an .onnx file, or a function
     package.module:function that returns edgeshrink.TorchNetwork. Exit codes: 0 every line passes or is unknown, 1 a
-    line failed, 2 an error.
+    line failed, 2 an error; with --format all the best format's, or 2 where one could not be built.
     """
     from edgeshrink.report.progress import ProgressBars
 

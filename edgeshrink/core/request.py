@@ -30,3 +30,12 @@ class Request:
     remeasure: bool = False
     gpu_layers: int = 0
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Paths may be given as text, as one does in Python."""
+        for name in ("calibration", "out"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, Path(value))
+        if isinstance(self.model, Path):
+            object.__setattr__(self, "model", str(self.model))

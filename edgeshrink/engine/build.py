@@ -87,7 +87,7 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
         runs_on_this_host=situation.on_this_host,
         context=plan.context,
         source=source_summary(workshop.model, workshop.source_sha256),
-        artifact=artifact_summary(workshop.model.name, built.artifact, plan, built.delegation),
+        artifact=artifact_summary(workshop.model, built.artifact, plan, built.delegation),
         compression=maker.compression(plan),
         candidates=candidates(situation),
         ladder=rungs,

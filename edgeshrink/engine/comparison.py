@@ -19,6 +19,7 @@ from edgeshrink.engine.situation import check_request, find_device
 from edgeshrink.engine.writing import write_comparison_folder
 from edgeshrink.errors import Error, UsageError
 from edgeshrink.judging.choose import best_of
+from edgeshrink.planning.requested import scheme_parts
 
 
 def build_all(
@@ -39,7 +40,8 @@ def build_all(
     errors: list[Exception] = []
     for name in _formats(target, network):
         asked = request if name == "gguf" or network is not None else _without_gguf_flags(request)
-        one = replace(asked, format=name, out=out / name)
+        parts = scheme_parts(request)
+        one = replace(asked, format=name, scheme=parts.get(name, parts.get("")), out=out / name)
         try:
             outcomes.append(FormatOutcome(name, build(one, listener=listener, confirm=confirm), ""))
         except Error as error:
@@ -68,7 +70,7 @@ def build_all(
 
 def _without_gguf_flags(request: Request) -> Request:
     """What was said about GGUF's types and its importance matrix is not said to the other formats."""
-    return replace(request, tensor_types=(), imatrix="default", calibration=None)
+    return replace(request, tensor_types=(), imatrix="default", calibration=None, gpu_layers=0)
 
 
 def exit_code(comparison: Comparison, *, strict: bool = False) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,15 +45,19 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
         raise UsageError(f"{found.path} is a network: it generates no text", hint="measure it: edgeshrink profile")
     context = conversation.context or min(trained_context(found, otherwise=DEFAULT_CONTEXT_MAX), DEFAULT_CONTEXT_MAX)
     threads = conversation.threads or default_threads()
-    with runtime(found.runtime).load(
-        found.path,
-        context=context,
-        threads=threads,
-        delegate=default_delegate(found.format),
-        gpu_layers=conversation.gpu_layers,
-        all_logits=False,
-    ) as session:
-        ids = _prompt_ids(session, conversation, prompt)
+    with contextlib.ExitStack() as stack:
+        with _native_errors_hidden():
+            session = stack.enter_context(
+                runtime(found.runtime).load(
+                    found.path,
+                    context=context,
+                    threads=threads,
+                    delegate=default_delegate(found.format),
+                    gpu_layers=conversation.gpu_layers,
+                    all_logits=False,
+                )
+            )
+            ids = _prompt_ids(session, conversation, prompt)  # tokenizers are opened when first needed
         if len(ids) >= session.context:
             raise UsageError(
                 f"the prompt has {len(ids)} tokens and the context is {session.context}", hint="raise --context"
@@ -65,6 +72,30 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
             seed=conversation.seed,
         )
         yield from stream_text(session, tokens)
+
+
+@contextlib.contextmanager
+def _native_errors_hidden() -> Iterator[None]:
+    """Keep off the screen what libraries of other languages write on stderr; what goes wrong is raised, not written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr at all: pythonw
+        sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nothing, 2)
+        finally:
+            os.close(nothing)
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _prompt_ids(session: Session, conversation: Conversation, prompt: str) -> list[int]:

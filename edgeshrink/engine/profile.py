@@ -23,10 +23,11 @@ from edgeshrink.engine.steps.measuring import Measure, read_measurements
 from edgeshrink.engine.steps.network_measuring import MeasureNetwork
 from edgeshrink.engine.summary import step_record
 from edgeshrink.engine.writing import write_report_folder
-from edgeshrink.errors import PlanError, UsageError
+from edgeshrink.errors import DataError, PlanError, UsageError
 from edgeshrink.judging import judge
 from edgeshrink.planning.requested import default_delegate
 from edgeshrink.planning.schemes import SCHEMES
+from edgeshrink.report.manifest import read_manifest
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store
 from edgeshrink.store.digests import remembered_tree_sha256
@@ -124,7 +125,7 @@ def _artifact(found: Found, sha256: str) -> Artifact:
     nbytes = sum(file.stat().st_size for file in found.files)
     if found.runtime != "llama_cpp":
         inside = () if found.path.is_file() else tuple(file.relative_to(found.path).as_posix() for file in found.files)
-        return Artifact(found.path.name, found.format, "unknown", sha256, nbytes, 0, 0.0, (), inside)
+        return Artifact(found.path.name, found.format, _built_scheme(found), sha256, nbytes, 0, 0.0, (), inside)
     header = read_gguf_header(found.path)
     tensor_bytes = sum(tensor.nbytes for tensor in header.tensors)
     tensors = tuple(
@@ -144,3 +145,12 @@ def _artifact(found: Found, sha256: str) -> Artifact:
         # The ledger counts bytes by type, so a file with types that we do not write has none.
         tensors=tensors if all(tensor.type in QUANT_TYPES for tensor in tensors) else (),
     )
+
+
+def _built_scheme(found: Found) -> str:
+    """What the manifest of the build's folder says; such a file itself does not tell."""
+    try:
+        plan = read_manifest(found.path.parent).plan
+    except DataError:
+        return "unknown"
+    return plan.scheme if plan.format == found.format else "unknown"

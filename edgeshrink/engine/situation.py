@@ -14,7 +14,7 @@ from edgeshrink.core.target import Target
 from edgeshrink.devices.local import host_is, profile_for
 from edgeshrink.engine.opened import OpenModel
 from edgeshrink.planning.gguf_metadata import model_metadata
-from edgeshrink.planning.requested import ALL, delegate_of, format_name, requested_scheme
+from edgeshrink.planning.requested import ALL, delegate_of, format_name, requested_scheme, scheme_parts
 from edgeshrink.planning.resolve import Situation
 from edgeshrink.planning.schemes import SCHEMES
 
@@ -23,7 +23,9 @@ def check_request(request: Request) -> None:
     """Refuse a wrong flag before a model is opened, let alone fetched."""
     target, _, _ = find_device(request, None)
     for name in requested_formats(request, target):
-        one = replace(request, format=name)
+        parts = scheme_parts(request)
+        known = request.format != ALL or name in parts or "" in parts
+        one = replace(request, format=name, scheme=request.scheme if known else None)
         format_name(one, target)
         requested_scheme(one, target)
         if request.format != ALL:

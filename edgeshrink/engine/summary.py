@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from edgeshrink.core.delegation import Delegation
@@ -36,15 +37,15 @@ def source_summary(model: OpenModel, digest: str) -> SourceSummary:
     )
 
 
-def artifact_summary(model: str, artifact: Finished, plan: Plan, delegation: Delegation | None) -> Artifact:
+def artifact_summary(model: OpenModel, artifact: Finished, plan: Plan, delegation: Delegation | None) -> Artifact:
     return Artifact(
-        file=artifact_name(model, plan.scheme, plan.format, artifact),
+        file=artifact_name(model.name, plan.scheme, plan.format, artifact),
         format=plan.format,
         scheme=plan.scheme,
         sha256=artifact.sha256,
         nbytes=artifact.nbytes,
         tensor_bytes=plan.tensor_bytes,
-        bits_per_weight=plan.bits_per_weight,
+        bits_per_weight=8 * plan.tensor_bytes / model.parameters,
         tensors=plan.tensors,
         files=() if artifact.path.is_file() else tuple(name for name, _, _ in artifact.files),
         delegation=delegation,
@@ -57,20 +58,25 @@ def artifact_name(model: str, scheme: str, format: str, artifact: Finished) -> s
 
 
 def traded_away(model: OpenModel, plan: Plan, quality: Quality | Unmeasured) -> Iterator[str]:
-    """What the smaller file costs, in sentences of measured figures only."""
+    """What the smaller file costs, in sentences of measured figures only; nothing where nothing was rounded."""
     source_bits = 8 * quant_type(model.facts.dtype).block_bytes
-    yield (
-        f"{source_bits} bits per weight became {plan.bits_per_weight:.2f}: "
-        f"the tensors take {plan.tensor_bytes * 8 / (source_bits * model.parameters):.0%} of their bytes"
-    )
-    if isinstance(quality, Quality) and isinstance(quality.same_top_share, Measured):
-        yield f"{1 - quality.same_top_share.value:.1%} of next tokens changed, over {quality.tokens} positions"
-    if isinstance(quality, Quality) and isinstance(quality.perplexity_ratio, Measured):
-        yield f"perplexity on the evaluation text changed by {quality.perplexity_ratio.value - 1:+.2%}"
-    fallbacks = [tensor for tensor in plan.tensors if tensor.why.startswith(("fallback", "F16: rows"))]
+    bits = 8 * plan.tensor_bytes / model.parameters
+    if bits < source_bits:
+        yield (
+            f"{source_bits} bits per weight became {bits:.2f}: the tensors take {bits / source_bits:.0%} of their bytes"
+        )
+    if isinstance(quality, Quality):
+        changed, ratio = quality.same_top_share, quality.perplexity_ratio
+        if isinstance(changed, Measured) and changed.value < 1:
+            yield f"{1 - changed.value:.1%} of next tokens changed, over {quality.tokens} positions"
+        if isinstance(ratio, Measured) and abs(ratio.value - 1) >= 5e-5:
+            yield f"perplexity on the evaluation text changed by {ratio.value - 1:+.2%}"
+    fallbacks = [tensor for tensor in plan.tensors if _FELL_BACK.search(tensor.why)]
     if fallbacks:
-        yield (f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}")
+        yield f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}"
 
+
+_FELL_BACK = re.compile(r"^fallback|^F16: rows|^8 bits: rows")
 
 _TORCH = ("torch", "transformers")
 _STANDS_ON = {

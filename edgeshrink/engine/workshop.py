@@ -148,9 +148,13 @@ class Workshop:
         kv_bytes = 2 * self.window * facts.kv_bytes_per_token_f16  # compared with an F32 cache
         return reference_fits(nbytes, kv_bytes, available_ram())
 
-    @property
+    @cached_property
     def window(self) -> int:
-        return min(WINDOW, self.model.facts.context_length)
+        """Tokens of a window that is evaluated: as many as the artifact holds, and the source itself looks back on."""
+        facts = self.model.facts
+        sliding = facts.config.get("sliding_window") if facts.config.get("use_sliding_window", True) else None
+        planned = find_situation(self.request, self.model, None).context
+        return min(WINDOW, planned, sliding if isinstance(sliding, int) and sliding > 0 else WINDOW)
 
     def settle_importance(self) -> None:
         """A matrix that nobody insisted on is left out where the reference it is computed on does not fit."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.verdict import Verdict, VerdictLine
 
-_BOUNDED = ("share", "cosine")
+_BOUNDED = ("share", "cosine", "x")  # at best 1
 _RANK = {"PASS": 0, "UNKNOWN": 1, "FAIL": 2}
 
 
@@ -15,7 +15,8 @@ def best_of(verdicts: Mapping[str, Verdict]) -> tuple[str | None, str]:
     """The name of the best and why; None where there is nothing to choose from.
 
     A verdict that fails stands behind one that is unknown, that behind one that passes. Among equals decides the
-    tightest line: reading / limit, as a share of the budget that is used. A line that was not measured counts with its
+    tightest line: the share of the budget that is used (of a figure that is 1 at best: of the distance to 1); where
+    those are the same, the sum over all lines. A line that was not measured counts with its
     prediction, and only lines that all of them have a figure for count.
     """
     if not verdicts:
@@ -30,7 +31,8 @@ def best_of(verdicts: Mapping[str, Verdict]) -> tuple[str | None, str]:
     if not common:
         return next(iter(equals)), f"it {word}; no line has a figure for every format, so the target's order decides"
     tightest = {name: max((lines[line], line) for line in common) for name, lines in used.items()}
-    best = min(tightest, key=lambda name: tightest[name][0])
+    # Shares that differ by less than a hundredth are noise: then the sum over all lines decides.
+    best = min(tightest, key=lambda name: (round(tightest[name][0], 2), sum(used[name][line] for line in common)))
     share, line = tightest[best]
     others = ", ".join(f"{name} {tightest[name][0]:.0%} ({tightest[name][1]})" for name in tightest if name != best)
     return best, f"it {word}, and its tightest line, {line}, uses {share:.0%} of the budget; {others}"
@@ -43,8 +45,8 @@ def _used(verdict: Verdict) -> dict[str, float]:
         value = _value(line)
         if value is None or line.limit <= 0 or line.name == "backend":
             continue
-        if line.unit in _BOUNDED and line.limit < 1:  # how far from 1, of how far it may be
-            found[line.name] = (1 - value) / (1 - line.limit)
+        if line.unit in _BOUNDED and line.limit != 1:  # how far from 1, of how far it may be
+            found[line.name] = max(0.0, (1 - value) / (1 - line.limit))
         elif line.comparison == "<=":
             found[line.name] = max(value, 0.0) / line.limit
         elif value > 0:

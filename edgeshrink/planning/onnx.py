@@ -20,6 +20,7 @@ _DELEGATES = ("cpu", "cuda")
 _BLOCK_SIZES = (16, 32, 64, 128, 256)
 _DEFAULT_BLOCK_SIZE = 32
 _QUANTIZED = ("int4", "int8")
+_HEAD_MULTIPLE = 16
 
 
 def scheme_names() -> tuple[str, ...]:
@@ -29,7 +30,8 @@ def scheme_names() -> tuple[str, ...]:
 def tensors(situation: Situation, scheme: str) -> tuple[TensorPlan, ...]:
     """Every tensor of the file, under the names that the same tensor has in a GGUF; q, k and v may lie in one.
 
-    UnsupportedModel for a GGUF source; PlanError for --tensor-type, which this format has no way to follow.
+    UnsupportedModel for a GGUF source and for heads that the kernels do not take; PlanError for --tensor-type, which
+    this format has no way to follow.
     """
     facts = situation.facts
     if facts.source.kind != "huggingface":
@@ -43,6 +45,12 @@ def tensors(situation: Situation, scheme: str) -> tuple[TensorPlan, ...]:
         raise PlanError(
             "--tensor-type is for GGUF: an ONNX has one type for all matrices",
             hint="leave it out, or build --format gguf",
+        )
+    if facts.head_dim % _HEAD_MULTIPLE:
+        raise UnsupportedModel(
+            f"ONNX Runtime's attention on the CPU takes heads of a multiple of {_HEAD_MULTIPLE}, "
+            f"this model's have {facts.head_dim}",
+            hint="build --format gguf or executorch",
         )
     if situation.delegate not in _SCHEMES[scheme]:
         able = [name for name, delegates in _SCHEMES.items() if situation.delegate in delegates]

@@ -54,11 +54,21 @@ def requested_scheme(request: Request, target: Target) -> str | None:
 
 
 def asked_for(request: Request, format: str) -> str | None:
-    """What `--scheme` says for `format`, as it was written: "Q4_K_M", or its part of "gguf=Q4_K_M,onnx=int4"."""
-    if not request.scheme:
-        return None
-    parts = dict(_named(part) for part in request.scheme.split(","))
+    """What `--scheme` says for `format`, as it was written: "Q4_K_M", or its part of "gguf=Q4_K_M,onnx=int4".
+
+    PlanError where it names other formats alone.
+    """
+    parts = scheme_parts(request)
+    if parts and format not in parts and "" not in parts:
+        raise PlanError(
+            f"--scheme {request.scheme} says nothing of {format}", hint=f"add {format}=..., or build --format {ALL}"
+        )
     return parts.get(format, parts.get(""))
+
+
+def scheme_parts(request: Request) -> dict[str, str]:
+    """Format -> scheme, as `--scheme` has them; "" is any format that is not named."""
+    return dict(_named(part) for part in request.scheme.split(",")) if request.scheme else {}
 
 
 def by_width(asked: str, aliases: Mapping[Width, str]) -> str:

@@ -84,11 +84,13 @@ def load(
 class _Shape:
     """What the file says of itself."""
 
-    def __init__(self, context: int, longest_call: int, vocab_size: int, stop_ids: tuple[int, ...]) -> None:
+    def __init__(self, context: int, longest_call: int, vocab_size: int, special: dict[str, list[int]]) -> None:
         self.context = context
         self.longest_call = longest_call
         self.vocab_size = vocab_size
-        self.stop_ids = stop_ids
+        self.special = special
+        """bos_token_id and eos_token_id, as the source's config.json would name them."""
+        self.stop_ids = tuple(sorted(set(special["eos_token_id"])))
 
     @classmethod
     def read(cls, file: Path, program: Any) -> _Shape:
@@ -102,9 +104,12 @@ class _Shape:
         held = library.constants(program, "get_max_context_len") or library.constants(program, "get_max_seq_len")
         if not held:
             raise RuntimeFailed(f"{file} does not say how long its cache is: get_max_context_len is missing")
-        stops = tuple(int(token) for token in library.constants(program, "get_eos_ids"))
+        special = {
+            key: [int(token) for token in library.constants(program, name)]
+            for key, name in (("bos_token_id", "get_bos_id"), ("eos_token_id", "get_eos_ids"))
+        }
         width = int(meta.output_tensor_meta(0).sizes()[-1])
-        return cls(int(held[0]), longest, width, tuple(sorted(set(stops))))
+        return cls(int(held[0]), longest, width, special)
 
 
 class PteSession:
@@ -130,7 +135,7 @@ class PteSession:
         self._all_logits = all_logits
         self._open_now = True
         self._position = 0
-        self._files = TokenizerFiles(file.parent, {}, shape.vocab_size)
+        self._files = TokenizerFiles(file.parent, shape.special, shape.vocab_size)
         self._tokenizer = RunnerTokenizer(self._files)
         # One token and its place: tensors over numpy memory, so that a step writes two numbers and calls.
         self._token = np.zeros((1, 1), np.int64)
@@ -158,7 +163,7 @@ class PteSession:
 
     @cached_property
     def bos_id(self) -> int | None:
-        """What the tokenizer's settings name: the runner is told by its app whether and which."""
+        """What the tokenizer's settings name, or else the file: the runner is told by its app whether and which."""
         return self._files.framing.bos_id
 
     @cached_property

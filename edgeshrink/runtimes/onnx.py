@@ -178,9 +178,10 @@ class GenaiSession:
 
     @cached_property
     def eos_id(self) -> int | None:
-        """The one that the tokenizer's settings name; genai itself knows a list of ids that stop, and no more."""
+        """The first of those at which genai stops, or another of them that the tokenizer's settings name."""
+        stops = [int(token) for token in self._words.eos_token_ids]
         named = self._files.framing.eos_id
-        return named if named is not None or not self.stop_ids else self.stop_ids[0]
+        return named if named in stops or not stops else stops[0]
 
     @cached_property
     def adds_bos(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from shell import Shell
@@ -90,3 +91,19 @@ def test_a_quantized_file_is_measured_and_judged(
     lines = {line.name: line.outcome for line in report.verdict.lines}
     assert lines["decode speed"] == "PASS"
     assert lines["same as the source"] == "UNKNOWN"
+
+
+def test_the_same_verbs_in_python_take_paths_as_text(
+    built_demo: subprocess.CompletedProcess[str], warm_shell: Shell
+) -> None:
+    code = (
+        "import edgeshrink; report = edgeshrink.build(target='laptop-cpu', scheme='Q4_K_M', out='api');"
+        "print(report.verdict.outcome, report.quality.mean_kl.value < 0.1, edgeshrink.plan(scheme='Q8_0').start)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=warm_shell.folder, env=warm_shell.environment(), capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1:] == ["True", "Q8_0"]
+    assert (warm_shell.folder / "api" / "edgeshrink-demo-Q4_K_M.gguf").is_file()

@@ -86,6 +86,7 @@ def test_what_was_built_answers(comparison: Comparison, warm_shell: Shell, forma
     done = warm_shell.run("run", f"all/{format}", "What is 2 + 3?", "--max-tokens", "8")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    assert format != "executorch" or done.stderr == ""
 
 
 def test_an_identical_second_build_runs_no_step(comparison: Comparison, warm_shell: Shell) -> None:

@@ -11,6 +11,10 @@ def check_extra_and_flags(workshop: Workshop, format: str) -> None:
     """ToolMissing without the extra; UsageError for a flag that only GGUF knows."""
     workshop.notes.extend(check_extra(format))
     request = workshop.request
+    if request.gpu_layers:
+        raise UsageError(
+            f"--gpu-layers is llama.cpp's, and the format is {format}", hint="leave it out, or see --delegate"
+        )
     if request.imatrix != "default":
         raise UsageError(f"--imatrix weighs GGUF's types, and the format is {format}", hint="leave it out")
     if request.calibration is not None:

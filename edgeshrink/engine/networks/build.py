@@ -65,6 +65,12 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
     notes = [*facts.notes, *workshop.notes, *said, *version_notes(target, situation.format_name)]
     if isinstance(quality, Unmeasured):
         notes.append(quality.reason)
+    if situation.request.calibration is None and "random" in workshop.samples_origin:
+        notes.append("calibrated and judged on random inputs: name real ones with --calibration before you trust it")
+    if last.recipe.scheme != "fp32" and last.artifact.nbytes > 4 * facts.parameters:
+        notes.append(
+            f"the {last.recipe.scheme} file is larger than the float32 weights: the network is too small to gain"
+        )
     return Report(
         schema=REPORT_SCHEMA,
         version=edgeshrink.__version__,
@@ -139,7 +145,8 @@ def _compression(workshop: NetworkWorkshop, last: Tried) -> Compression:
 
 def _traded_away(workshop: NetworkWorkshop, last: Tried) -> list[str]:
     facts = workshop.situation.facts
-    told = [f"{4 * facts.parameters:,} bytes of float32 weights became a file of {last.artifact.nbytes:,}"]
+    floats, nbytes = 4 * facts.parameters, last.artifact.nbytes
+    told = [f"{floats:,} bytes of float32 weights became a file of {nbytes:,}"] if nbytes < floats else []
     quality = last.quality
     if not isinstance(quality, Unmeasured) and not isinstance(quality.same_top_share, Unmeasured):
         told.append(f"{1 - quality.same_top_share.value:.1%} of decisions changed, over {quality.samples} samples")

@@ -77,9 +77,11 @@ def _lacking(workshop: NetworkWorkshop, quality: NetworkQuality | Unmeasured) ->
 def _next(
     workshop: NetworkWorkshop, recipe: Recipe, layers: tuple[LayerError, ...], above: tuple[str, ...]
 ) -> Recipe | None:
-    """Twice as many layers in float, the worst first; beyond half of them nothing is won by quantizing the rest."""
+    """Twice as many layers in float, the worst first; from half of them on, the scheme above, if there is one."""
     keep = max(1, 2 * len(recipe.keep))
-    if keep <= len(layers) // 2:
+    if not above and len(recipe.keep) < len(layers):
+        keep = min(keep, len(layers))
+    if keep <= len(layers) // (2 if above else 1) and keep > len(recipe.keep):
         return replace(recipe, keep=tuple(layer.name for layer in layers[:keep]))
     return workshop.recipe(above[0]) if above else None
 

@@ -20,6 +20,7 @@ from edgeshrink.runtimes.chat_bounded import render_chats_bounded
 from edgeshrink.runtimes.child import run_job
 
 _SHOWN = 2
+_IDS_BEFORE, _IDS_SHOWN = 3, 8
 _PASSAGES, _PASSAGE_CHARACTERS = 40, 400
 
 
@@ -93,7 +94,7 @@ def _tokenizer(source: SourceTokenizer | None, strings: list[str], found: _File)
         return Check("tokenizer", "skipped", "the source is a GGUF: its tokenizer was carried over as it is")
     expected = source.encode(strings, parse_special=False)
     wrong = [
-        f"{string[:30]!r} is {ids[:8]} in the file and {right[:8]} in the source"
+        f"{string[:30]!r} is {_difference(ids, right)}"
         for string, ids, right in zip(strings, found.plain, expected, strict=True)
         if ids != right
     ]
@@ -101,6 +102,21 @@ def _tokenizer(source: SourceTokenizer | None, strings: list[str], found: _File)
         shown = "; ".join(wrong[:_SHOWN])
         return Check("tokenizer", "failed", f"{len(wrong)} of {len(strings)} strings differ: {shown}")
     return Check("tokenizer", "ok", f"{len(strings)} strings give the source tokenizer's ids")
+
+
+def _difference(ids: list[int], right: list[int]) -> str:
+    """Both lists around the first place where they differ."""
+    place = next(
+        (place for place, (one, other) in enumerate(zip(ids, right, strict=False)) if one != other),
+        min(len(ids), len(right)),
+    )
+    start = max(0, place - _IDS_BEFORE)
+    has, wants = (
+        f"[{'..., ' if start else ''}{', '.join(map(str, given[start : start + _IDS_SHOWN]))}"
+        f"{', ...' if len(given) > start + _IDS_SHOWN else ''}]"
+        for given in (ids, right)
+    )
+    return f"{has} in the file and {wants} in the source (from id {place} on)"
 
 
 def _special(vocabulary: Vocabulary, found: _File) -> Check:

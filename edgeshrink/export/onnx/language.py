@@ -113,7 +113,9 @@ def _matrix_weights(facts: ModelFacts, plan: Plan) -> int:
 
 
 def _special_ids(vocabulary: Vocabulary) -> dict[str, Any]:
-    stop = list(vocabulary.stop_ids) or [vocabulary.eos_id or 0]
+    """Ids as config.json names them; of those that end a text, the tokenizer's own EOS first."""
+    eos = vocabulary.eos_id
+    stop = list(dict.fromkeys([*([] if eos is None else [eos]), *vocabulary.stop_ids])) or [0]
     found = {"bos_token_id": vocabulary.bos_id, "pad_token_id": vocabulary.pad_id}
     return {"eos_token_id": stop, **{key: value for key, value in found.items() if value is not None}}
 

@@ -123,6 +123,19 @@ def test_a_gguf_source_is_refused(demo: ModelFacts) -> None:
         plan_for(replace(situation(demo), facts=gguf), "int4")
 
 
+@pytest.mark.parametrize(("head_dim", "taken"), [(64, True), (80, True), (8, False), (40, False)])
+def test_heads_that_the_kernels_do_not_take_are_refused_before_the_export(
+    head_dim: int, taken: bool, demo: ModelFacts
+) -> None:
+    found = replace(situation(demo), facts=replace(demo, head_dim=head_dim))
+    if taken:
+        assert plan_for(found, "int4").tensors
+        return
+    with pytest.raises(UnsupportedModel, match=f"multiple of 16, this model's have {head_dim}") as caught:
+        plan_for(found, "int4")
+    assert "gguf or executorch" in caught.value.hint
+
+
 def test_cuda_computes_in_half_precision_only(demo: ModelFacts) -> None:
     found = types(demo, "int4", delegate="cuda")
     assert found["blk.0.ffn_up.weight"] == "int4zh/32"

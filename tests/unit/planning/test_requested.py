@@ -48,7 +48,8 @@ def test_schemes_named_for_formats_go_to_those_formats_alone() -> None:
     asked = "gguf=q5_k_m, onnx=8bit"
     assert requested_scheme(Request(format="gguf", scheme=asked), ANDROID) == "Q5_K_M"
     assert requested_scheme(Request(format="onnx", scheme=asked), ANDROID) == "int8"
-    assert requested_scheme(Request(format="executorch", scheme=asked), ANDROID) is None
+    with pytest.raises(PlanError, match="says nothing of executorch"):
+        requested_scheme(Request(format="executorch", scheme=asked), ANDROID)
     assert requested_scheme(Request(format="executorch", scheme="4bit,gguf=Q6_K"), ANDROID) == "8da4w"
 
 

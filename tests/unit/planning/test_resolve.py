@@ -14,7 +14,7 @@ from edgeshrink.core.gguf_metadata import KeyValue
 from edgeshrink.core.plan import Predictions
 from edgeshrink.core.reading import Estimate, Unmeasured
 from edgeshrink.core.request import Request
-from edgeshrink.errors import PlanError
+from edgeshrink.errors import PlanError, UnsupportedModel
 from edgeshrink.planning.gguf import wants_imatrix
 from edgeshrink.planning.layout import layout
 from edgeshrink.planning.resolve import Situation, candidates, plan_for, predicted_fit, preferred_scheme
@@ -56,9 +56,9 @@ def test_a_format_that_the_target_does_not_take_is_refused_with_those_it_does(st
     assert "gguf" in caught.value.hint
 
 
-def test_every_format_of_a_target_plans_its_own_ladder(stories: Path) -> None:
+def test_every_format_of_a_target_plans_its_own_ladder(demo_model: Path) -> None:
     for name, entry in load_target("jetson").formats.items():
-        found = situation(stories, Request(format=name))
+        found = situation(demo_model, Request(format=name))
         ladder = candidates(found)
         assert tuple(candidate.scheme for candidate in ladder) == entry.schemes
         assert preferred_scheme(found, ladder) == entry.preferred_scheme
@@ -66,13 +66,18 @@ def test_every_format_of_a_target_plans_its_own_ladder(stories: Path) -> None:
         assert (plan.format, plan.runtime, plan.delegate) == (name, entry.runtime, entry.delegates[0])
 
 
-def test_a_rung_that_the_delegate_cannot_compute_is_left_out(stories: Path) -> None:
-    found = situation(stories, Request(format="onnx", delegate="cuda"))
+def test_a_rung_that_the_delegate_cannot_compute_is_left_out(demo_model: Path) -> None:
+    found = situation(demo_model, Request(format="onnx", delegate="cuda"))
     ladder = candidates(found)
     assert "fp32" not in [candidate.scheme for candidate in ladder]
     assert preferred_scheme(found, ladder) in [candidate.scheme for candidate in ladder]
     with pytest.raises(PlanError, match="cuda"):
-        candidates(situation(stories, Request(format="onnx", delegate="cuda", scheme="fp32")))
+        candidates(situation(demo_model, Request(format="onnx", delegate="cuda", scheme="fp32")))
+
+
+def test_a_format_that_cannot_run_the_model_is_refused(stories: Path) -> None:
+    with pytest.raises(UnsupportedModel, match="multiple of 16"):
+        candidates(situation(stories, Request(format="onnx")))
 
 
 @pytest.mark.parametrize(
