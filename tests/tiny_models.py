@@ -42,11 +42,14 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def write_tiny_model(folder: Path, demo: Path, kind: str = "llama", *, seed: int = 3) -> Path:
-    """A model of `kind` in the new `folder`, with the tokenizer and the chat template of the `demo` model."""
+def write_tiny_model(folder: Path, demo: Path, kind: str = "llama", *, seed: int = 3, settings: bool = True) -> Path:
+    """A model of `kind` in the new `folder`, with the tokenizer and the chat template of the `demo` model.
+
+    Without `settings` only config.json names special tokens, and there is no template.
+    """
     config = {**_SHAPE, **KINDS[kind]}
     folder.mkdir(parents=True)
-    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+    for name in ("tokenizer.json", *(("tokenizer_config.json", "generation_config.json") if settings else ())):
         shutil.copyfile(demo / name, folder / name)
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     random = np.random.default_rng(seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,7 @@ def _stack(
     if len(sizes) > 1:
         raise DataError(f"{file}: its arrays are stacks of {' and '.join(map(str, sorted(sizes)))} samples")
     count = sizes.pop() if sizes else 1
+    _agree(file, ports, {name: array.shape if name in whole else array.shape[1:] for name, array in arrays.items()})
     numbers = _labels(file, labels, count)
     return tuple(
         Sample(
@@ -111,6 +112,22 @@ def _stack(
         )
         for index in range(count)
     )
+
+
+def _agree(file: Path, ports: Sequence[Port], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """DataError where a named dimension has two sizes in one sample."""
+    seen: dict[str, tuple[int, str]] = {}
+    for port in ports:
+        for name, size in zip(port.shape, shapes[port.name], strict=True):
+            if not isinstance(name, str) or not name:
+                continue
+            first, where = seen.setdefault(name, (size, port.name))
+            if first != size:
+                raise DataError(
+                    f'{file}: the dimension "{name}" is {first} in {where} and {size} in {port.name}',
+                    hint="in one sample a named dimension has one size: "
+                    + ", ".join(describe(entry) for entry in ports if name in entry.shape),
+                )
 
 
 def _labels(file: Path, labels: NDArray[Any] | None, count: int) -> list[int] | None:

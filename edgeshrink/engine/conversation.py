@@ -77,25 +77,21 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
 @contextlib.contextmanager
 def _native_errors_hidden() -> Iterator[None]:
     """Keep off the screen what libraries of other languages write on stderr; what goes wrong is raised, not written."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr at all: pythonw
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # stderr is closed: nothing to hide
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            _flush_errors()
+            with Path(os.devnull).open("wb") as nothing:
+                os.dup2(nothing.fileno(), 2)
+            stack.callback(os.dup2, kept, 2)
+            stack.callback(_flush_errors)
+        yield
+
+
+def _flush_errors() -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all: pythonw
         sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed
-        yield
-        return
-    try:
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nothing, 2)
-        finally:
-            os.close(nothing)
-        yield
-    finally:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _prompt_ids(session: Session, conversation: Conversation, prompt: str) -> list[int]:

@@ -48,7 +48,7 @@ def tensors(situation: Situation, scheme: str) -> tuple[TensorPlan, ...]:
         )
     if facts.head_dim % _HEAD_MULTIPLE:
         raise UnsupportedModel(
-            f"ONNX Runtime's attention on the CPU takes heads of a multiple of {_HEAD_MULTIPLE}, "
+            f"ONNX Runtime's attention takes heads of a multiple of {_HEAD_MULTIPLE}, "
             f"this model's have {facts.head_dim}",
             hint="build --format gguf or executorch",
         )

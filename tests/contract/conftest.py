@@ -19,13 +19,15 @@ NEEDS = {
 
 @pytest.fixture(scope="session")
 def source_model(tmp_path_factory: pytest.TempPathFactory, demo_model: Path) -> Callable[[str], Path]:
-    """The Hugging Face folder of "llama", "qwen3" (both tiny and random) or "demo"."""
+    """The Hugging Face folder of "llama", "qwen3", "bare qwen3" (tiny and random; bare: no settings) or "demo"."""
 
     @cache
     def source(kind: str) -> Path:
         if kind == "demo":
             return demo_model
-        return write_tiny_model(tmp_path_factory.mktemp("source") / kind, demo_model, kind)
+        family = kind.removeprefix("bare ")
+        folder = tmp_path_factory.mktemp("source") / family
+        return write_tiny_model(folder, demo_model, family, settings=family == kind)
 
     return source
 

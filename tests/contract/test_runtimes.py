@@ -91,6 +91,14 @@ def test_special_tokens_are_read_and_written_only_when_asked(session: Session) -
     assert session.detokenize(parsed, special=False) == b""
 
 
+def test_special_tokens_that_only_config_json_names_are_known(
+    name: str, implementation: Runtime, float_model: Callable[[str, str], Path]
+) -> None:
+    file = float_model("bare qwen3", FORMATS[name])
+    with implementation.load(file, context=64, threads=1, vocab_only=True) as session:
+        assert (session.bos_id, session.eos_id, session.stop_ids, session.adds_bos) == (0, 1, (1,), True)
+
+
 def test_half_a_surrogate_pair_is_refused(session: Session) -> None:
     with pytest.raises(DataError, match="surrogate"):
         session.tokenize("\ud800", add_special=False, parse_special=False)

@@ -145,3 +145,15 @@ def test_a_gguf_goes_to_no_other_format(comparison: Comparison, warm_shell: Shel
     done = warm_shell.run("build", "f16/edgeshrink-demo-F16.gguf", "--format", "onnx", "-o", "never")
     assert done.returncode == 2
     assert "Hugging Face folder" in done.stderr
+
+
+def test_a_format_that_cannot_take_the_model_does_not_lose_the_others(warm_shell: Shell, stories: Path) -> None:
+    """stories260K has heads of 8, and ONNX Runtime's attention on the CPU takes multiples of 16."""
+    done = warm_shell.run("build", stories, "--format", "all", "--scheme", "8bit", "-o", "partly", timeout_s=600)
+    assert done.returncode == 2, done.stderr
+    found = comparison_from_json((warm_shell.folder / "partly" / "comparison.json").read_text(encoding="utf-8"))
+    outcomes = {entry.format: entry for entry in found.outcomes}
+    assert "multiple of 16" in outcomes["onnx"].error and outcomes["onnx"].report is None
+    assert outcomes["gguf"].report is not None and outcomes["executorch"].report is not None
+    assert found.best in ("gguf", "executorch")
+    assert not (warm_shell.folder / "partly" / "onnx").exists()

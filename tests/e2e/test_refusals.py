@@ -20,7 +20,7 @@ from shell import Shell
         (("build", "--scheme", "Q9_Z"), "Q9_Z"),
         (("build", "--tensor-type", "ffn_down"), "REGEX=TYPE"),
         (("build", "--tensor-type", "no_such_tensor=Q6_K"), "no_such_tensor"),
-        (("build", "--format", "onnx"), "onnx"),
+        (("build", "--format", "tflite"), "tflite"),
         (("build", "no/such/model", "--offline"), "no/such/model"),
         (("build", "--imatrix", "missing.gguf"), "missing.gguf"),
         (("build", "--calibration", "missing.txt"), "missing.txt"),

@@ -5,6 +5,8 @@ stream have outliers that one scale per tensor cannot hold. Any other network is
 onnxruntime's integer kernels hand int8 to each other. Outputs of matrix products stay float: what reads them quantizes
 what it needs.
 
+A layer that is kept in float reads float, too: see kept.py.
+
 Ranges are taken in two ways, and the one whose outputs are nearer to the float network's is written. Measured here
 (relative squared error; ResNet-20, 128 images): the whole range 0.0015, 99.99 % of the values 0.0023, entropy found the
 whole range again at four times the cost, so it is no candidate.
@@ -20,6 +22,7 @@ from typing import Any
 import onnx
 from onnx import ModelProto, NodeProto
 
+from edgeshrink.compress.networks.kept import PASSING, let_read_floats, nodes_in_float, rounded_by
 from edgeshrink.compress.networks.layers import in_order, layers
 from edgeshrink.compress.networks.prepare import session
 from edgeshrink.compress.networks.samples import Feed, Reader, relative_error
@@ -27,11 +30,7 @@ from edgeshrink.compress.networks.weights import weights_only
 from edgeshrink.errors import UnsupportedModel
 
 INTEGER_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_CHAIN = (
-    *INTEGER_LAYERS,
-    *("Add", "Relu", "LeakyRelu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Split", "Slice"),
-    *("Pad", "Resize", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"),
-)
+_CHAIN = (*INTEGER_LAYERS, "Add", "Concat", *PASSING)
 _TABLES = ("Gather",)
 _PERCENTILE = 99.99
 _COMPARED = 16
@@ -61,6 +60,7 @@ def static_int8(
     reference = outputs(float_model, compared)
     weights_only(model, keep=keep, per_channel=per_channel, operators=_TABLES)
     operators = _CHAIN if whole_chain else INTEGER_LAYERS
+    in_float = nodes_in_float(model, keep)
     chosen = {"MinMax": given, "Percentile": given[:_HISTOGRAM_SAMPLES]}
     total, before = sum(map(len, chosen.values())), 0
     results: list[tuple[float, str, ModelProto]] = []
@@ -71,9 +71,10 @@ def static_int8(
 
         ranges = measured_ranges(model, some, method=method, operators=operators, symmetric=symmetric, step=step)
         before += len(some)
-        candidate = _quantized(model, ranges, operators, keep, per_channel, symmetric)
+        candidate = _quantized(model, ranges, operators, in_float, per_channel, symmetric)
         if not whole_chain:
             _read_floats(candidate, keep)
+        let_read_floats(candidate, in_float, model)
         error = relative_error(reference, outputs(candidate.SerializeToString(), compared))
         results.append((error, method, candidate))
     error, method, best = min(results, key=lambda entry: entry[0])
@@ -158,9 +159,8 @@ def _read_floats(model: ModelProto, keep: Collection[str]) -> None:
         if rounds or (node.op_type in INTEGER_LAYERS and node.name not in keep and _has_integer_weights(node, made)):
             continue
         for index, name in enumerate(node.input):
-            back = made.get(name)
-            small = made.get(back.input[0]) if back is not None and back.op_type == "DequantizeLinear" else None
-            if small is None or small.op_type != "QuantizeLinear":
+            small = rounded_by(made, name)
+            if small is None:
                 continue
             maker = made.get(small.input[0])
             if maker is None or maker.op_type not in ("Conv", "ConvTranspose"):

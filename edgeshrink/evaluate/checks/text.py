@@ -94,7 +94,7 @@ def _tokenizer(source: SourceTokenizer | None, strings: list[str], found: _File)
         return Check("tokenizer", "skipped", "the source is a GGUF: its tokenizer was carried over as it is")
     expected = source.encode(strings, parse_special=False)
     wrong = [
-        f"{string[:30]!r} is {_difference(ids, right)}"
+        f"{string[:30]!r} is {difference(ids, right)}"
         for string, ids, right in zip(strings, found.plain, expected, strict=True)
         if ids != right
     ]
@@ -104,7 +104,7 @@ def _tokenizer(source: SourceTokenizer | None, strings: list[str], found: _File)
     return Check("tokenizer", "ok", f"{len(strings)} strings give the source tokenizer's ids")
 
 
-def _difference(ids: list[int], right: list[int]) -> str:
+def difference(ids: list[int], right: list[int]) -> str:
     """Both lists around the first place where they differ."""
     place = next(
         (place for place, (one, other) in enumerate(zip(ids, right, strict=False)) if one != other),

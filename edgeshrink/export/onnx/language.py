@@ -134,10 +134,26 @@ def _copy_tokenizer(done: Path, facts: ModelFacts, vocabulary: Vocabulary) -> No
     names = {file.name for file in facts.tokenizer_files}
     if "vocab.json" in names and "tokenizer.json" not in names:
         (done / "tokenizer.json").write_text(vocab_merges_json(facts.source.path), encoding="utf-8")
+    config = done / "tokenizer_config.json"
+    if config.name not in names and config.is_file():
+        config.write_text(json.dumps(_with_special(config, vocabulary), ensure_ascii=False), encoding="utf-8")
     template = vocabulary.chat_template
     if template is None:
         return
-    config = done / "tokenizer_config.json"
     inside = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.is_file() else None
     if inside != template:
         (done / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
+
+
+def _with_special(config: Path, vocabulary: Vocabulary) -> dict[str, Any]:
+    """The builder's settings, which genai does not do without, with the source's special tokens.
+
+    The builder's are the defaults of the tokenizer's class: an EOS and a frame that the source may not have.
+    """
+    made = json.loads(config.read_text(encoding="utf-8"))
+    ids = {"bos": vocabulary.bos_id, "eos": vocabulary.eos_id, "unk": vocabulary.unk_id, "pad": vocabulary.pad_id}
+    named = {
+        f"{name}_token": None if number is None else vocabulary.tokens[number].decode("utf-8", "replace")
+        for name, number in ids.items()
+    }
+    return {**made, **named, "add_bos_token": vocabulary.add_bos, "add_eos_token": vocabulary.add_eos}

@@ -28,5 +28,5 @@ def write_onnx_network(
     from edgeshrink.runtimes.job_stages import export_times
     from edgeshrink.runtimes.progress import forward
 
-    parameters = {"file": str(file), "source": source_to_json(source)}
+    parameters = {"file": str(file), "source": source_to_json(source), "log": None if log is None else str(log)}
     return export_times(run_job(JOB, parameters, on_event=forward(listener, "export .onnx"), log=log))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ _OPSET = 20
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "LSTM", "GRU", "RNN")
 # Largest difference to the module, relative to its largest output: float32 sums in another order reach 1e-5.
 _TOLERANCE = 1e-3
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_PLACE = re.compile(r'The following call raised this error:\s+File "([^"]+)", line (\d+), in \S+\n(.+)')
 
 Emit = Callable[[dict[str, object]], None]
 
@@ -38,7 +42,7 @@ def job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         stages.begin("load the network")
         loaded = _load(source)
         stages.begin("export")
-        model = _exported(loaded)
+        model = _exported(loaded, parameters.get("log"))
         notes.append(f"opset {opset(model)}")
         data = _within_limit(model, source)
         stages.begin("compare with the module")
@@ -81,7 +85,7 @@ def _load(source: NetworkSource) -> Any:
     return torch_network.load(source)
 
 
-def _exported(loaded: Any) -> ModelProto:
+def _exported(loaded: Any, log: str | None) -> ModelProto:
     import torch
 
     with torch.no_grad():
@@ -97,9 +101,11 @@ def _exported(loaded: Any) -> ModelProto:
                 verbose=False,
             )
         except Exception as error:  # torch.export raises whatever the module's code meets
+            traceback.print_exc()
             raise UnsupportedModel(
-                f"{loaded.source.given}: torch.onnx cannot export it: {_first_line(error)}",
-                hint="control flow that depends on values is the usual reason; the log holds the whole story",
+                f"{loaded.source.given}: torch.onnx cannot export it: {_reason(error)}",
+                hint="control flow that depends on values is the usual reason"
+                + ("" if log is None else f"; all that torch said: {log}"),
             ) from error
     model: ModelProto = program.model_proto
     _name_layers(model)
@@ -203,6 +209,20 @@ def _within_limit(model: ModelProto, source: NetworkSource) -> bytes:
         raise UnsupportedModel(f"{source.given}: more than 2 GiB of weights, and one .onnx file cannot hold them")
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _reason(error: BaseException) -> str:
+    """What torch said first, and which line of the module's code it was about, where it says that.
+
+    The exporter's own words are advice to torch's developers; the reason is what it was raised from.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = _COLOURS.sub("", str(error)).strip()
+    reason = text.partition("Next steps:")[0].strip().partition("\n")[0].partition("  (")[0].strip()[:300]
+    place = _PLACE.search(text)
+    where = "" if place is None else f" ({place[1]}, line {place[2]}: {place[3].strip()[:100]})"
+    return (reason or type(error).__name__).removesuffix(".") + where
 
 
 def _first_line(error: Exception) -> str:

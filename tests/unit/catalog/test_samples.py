@@ -158,6 +158,30 @@ def test_arrays_that_are_not_the_inputs_are_named(tmp_path: Path, arrays: dict[s
         read_samples(tmp_path, facts(VECTOR), calibration_count=1, evaluation_count=1)
 
 
+MASKED = (Port("x", "float32", ("batch", "seq", 3)), Port("mask", "int64", ("batch", "seq")))
+
+
+@pytest.mark.parametrize("stack", [(), (4,)])
+def test_a_named_dimension_has_one_size_in_a_sample(tmp_path: Path, stack: tuple[int, ...]) -> None:
+    def write(name: str, length: int) -> None:
+        np.savez(tmp_path / name, x=np.zeros((*stack, 2, 9, 3), np.float32), mask=np.ones((*stack, 2, length), int))
+
+    for index in range(2):
+        write(f"good{index}.npz", 9)
+    read_samples(tmp_path, facts(MASKED), calibration_count=1, evaluation_count=1)
+    write("wrong.npz", 7)
+    with pytest.raises(DataError, match=r'wrong\.npz: the dimension "seq" is 9 in x and 7 in mask') as caught:
+        read_samples(tmp_path, facts(MASKED), calibration_count=1, evaluation_count=1)
+    assert "mask int64 batch x seq" in caught.value.hint
+
+
+def test_a_dimension_may_differ_from_file_to_file(tmp_path: Path) -> None:
+    for length in (5, 8):
+        np.savez(tmp_path / f"{length}.npz", x=np.zeros((1, length, 3), np.float32), mask=np.ones((1, length), int))
+    first, second = read_samples(tmp_path, facts(MASKED), calibration_count=1, evaluation_count=1)
+    assert {part.items[0].arrays["mask"].shape[1] for part in (first, second)} == {5, 8}
+
+
 def test_pickled_arrays_and_garbage_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "bad.npz", x=np.array([{"a": 1}], dtype=object))
     with pytest.raises(DataError, match=r"bad\.npz cannot be read"):

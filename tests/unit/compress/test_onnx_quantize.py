@@ -250,6 +250,39 @@ def test_a_scheme_whose_outputs_are_not_finite_is_refused_and_leaves_the_others(
     quantize_onnx(tmp_path / "large.onnx", tmp_path / "out.onnx", scheme="int8-weight", samples=samples)
 
 
+def write_loud_channel(file: Path) -> Path:
+    """`write_convolutions` with one channel 2000 times as large between `stem` and `body`: the function is the same."""
+    model = onnx.load(str(write_convolutions(file)))
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor).copy()
+        if tensor.name in ("first", "first_bias"):
+            values[0] *= 2000
+        elif tensor.name == "second":
+            values[:, 0] /= 2000
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, str(file))
+    return file
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_a_kept_layer_reads_float_activations(tmp_path: Path, symmetric: bool) -> None:
+    given, out, some = write_loud_channel(tmp_path / "loud.onnx"), tmp_path / "out.onnx", images(20, seed=99)
+    samples, wanted = save(tmp_path / "samples.npz", images(24)), run(given, some)
+    found = {}
+    for keep in ((), ("body",), ("body", "head"), ("tail",)):
+        quantize_onnx(given, out, scheme="int8", samples=samples, keep=keep, symmetric_activations=symmetric)
+        found[keep] = cosine(wanted, run(out, some))
+        graph = onnx.load(str(out)).graph
+        made = {output: node for node in graph.node for output in node.output}
+        read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+        assert set(made) <= read
+        for node in graph.node:
+            if node.name in keep:
+                assert "DequantizeLinear" not in [made[name].op_type for name in node.input if name in made]
+    assert found[()] < 0.9 and found["tail",] < 0.9, found
+    assert found["body",] >= 0.99 and found["body", "head"] >= 0.99, found
+
+
 def test_a_network_without_weights_is_refused(tmp_path: Path) -> None:
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(

@@ -15,7 +15,7 @@ from edgeshrink.errors import UnsupportedModel, UsageError
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from models.small_onnx import images, run, save, sentences, write_attention, write_convolutions  # noqa: E402
+from models.small_onnx import cosine, images, run, save, sentences, write_attention, write_convolutions  # noqa: E402
 
 CONVOLUTIONS = {"stem", "body", "tail", "head"}
 ATTENTION = {"look_up", "query", "key", "value", "up", "down"}
@@ -71,6 +71,31 @@ def test_keeping_the_worst_layer_brings_the_network_back(tmp_path: Path) -> None
         quantize_onnx(spoiled, tmp_path / "out.onnx", scheme="int8", keep=keep, samples=some, per_channel=False)
         errors.append(relative_error(exact, run(tmp_path / "out.onnx", feeds)))
     assert errors[1] < 0.7 * errors[0]
+
+
+def test_the_layer_that_reads_the_outliers_comes_first_and_keeping_it_mends(tmp_path: Path) -> None:
+    """One channel is 2000 times as large where `body` reads it; `stem`, which makes it, has a scale a channel."""
+    feeds = images(8)
+    some = save(tmp_path / "s.npz", feeds)
+    loud = write_convolutions(tmp_path / "loud.onnx")
+    model = onnx.load(str(loud))
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor).copy()
+        if tensor.name in ("first", "first_bias"):
+            values[0] *= 2000
+        elif tensor.name == "second":
+            values[:, 0] /= 2000
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, str(loud))
+    errors = onnx_layer_errors(loud, scheme="int8", samples=some)
+    assert errors[0].name == "body" and errors[0].error > 50 * errors[1].error
+    out, exact = tmp_path / "out.onnx", run(loud, feeds)
+    found = {}
+    for keep in ((), *((layer.name,) for layer in errors)):
+        quantize_onnx(loud, out, scheme="int8", keep=keep, samples=some)
+        found[keep] = cosine(exact, run(out, feeds))
+    assert found[()] < 0.9 and found["body",] >= 0.99, found
+    assert max(found, key=lambda keep: found[keep]) == ("body",)
 
 
 def test_half_precision_loses_little_and_float_nothing(attention: Path, tmp_path: Path) -> None:

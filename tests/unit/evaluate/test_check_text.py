@@ -17,7 +17,7 @@ from edgeshrink.catalog.texts import Text, evaluation_text
 from edgeshrink.catalog.tokenizers import read_vocabulary
 from edgeshrink.core.quality import Check
 from edgeshrink.errors import DataError
-from edgeshrink.evaluate.checks.text import check_text
+from edgeshrink.evaluate.checks.text import check_text, difference
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.export.gguf.pretokenizer import write_vocabulary
 from edgeshrink.runtimes.chat_bounded import render_chats_bounded
@@ -82,6 +82,22 @@ def test_a_byte_level_source_with_a_chat_template_holds(demo: Callable[[Spoil], 
 def test_a_spoiled_header_is_found(demo: Callable[[Spoil], Built], spoil: Spoil, failing: str) -> None:
     found = checks(demo(spoil), evaluation_text())
     assert found[failing].outcome == "failed", found
+
+
+@pytest.mark.parametrize(
+    ("ids", "right", "said"),
+    [
+        ([1, 2], [3, 2], "[1, 2] in the file and [3, 2] in the source (from id 0 on)"),
+        (
+            [*range(20), 77, 21],
+            [*range(20), 88, 21],
+            "[..., 17, 18, 19, 77, 21] in the file and [..., 17, 18, 19, 88, 21] in the source (from id 20 on)",
+        ),
+        ([5, *range(9)], [5], "[5, 0, 1, 2, 3, 4, 5, 6, ...] in the file and [5] in the source (from id 1 on)"),
+    ],
+)
+def test_differing_ids_are_shown_where_they_differ(ids: list[int], right: list[int], said: str) -> None:
+    assert difference(ids, right) == said
 
 
 def test_a_template_without_an_end_is_a_failed_check(

@@ -33,12 +33,12 @@ IDS = [int(number) for number in np.random.default_rng(5).integers(3, VOCAB, 120
 
 
 def compare(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    """`cases`: name -> {"config", "scheme", "delegate", "spoiled"}; each is built in `folder` from a random model, or
-    from `source`, a folder, without comparing.
+    """`cases`: name -> {"config", "scheme", "delegate", "spoiled", "tokenizer"}; each is built in `folder` from a
+    random model.
 
     Returns for each the largest difference of any logit to transformers (float32, eager), the largest logit, and the
     correlation of both; nothing of what cannot run here; of one whose weight `spoiled` is beyond float16, the error
-    and the files that are left. `tokenizer` is a folder to take the tokenizer from.
+    and the files that are left. `tokenizer` is a folder to take the tokenizer from where a case names none.
     """
     import torch
     import transformers
@@ -46,17 +46,14 @@ def compare(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     root, found = Path(parameters["folder"]), {}
     for name, case in parameters["cases"].items():
         source, built = root / name, root / f"{name}-built"
-        if "source" in case:
-            build(Path(case["source"]), built, case["scheme"])
-            continue
         config = transformers.AutoConfig.for_model(**{**SHAPE, **case["config"]})
         model = _random(transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager"))
         if case.get("spoiled"):
             with torch.no_grad():
                 model.get_parameter(case["spoiled"])[7, 7] = 1e6
         model.save_pretrained(source)
-        for file in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(Path(parameters["tokenizer"]) / file, source / file)
+        for file in Path(case.get("tokenizer", parameters["tokenizer"])).glob("tokenizer*"):
+            shutil.copy(file, source / file.name)
         try:
             build(source, built, case["scheme"], delegate=case.get("delegate", "cpu"))
         except StepFailed as error:

@@ -70,11 +70,12 @@ def built(tmp_path_factory: pytest.TempPathFactory, demo_model: Path, stories: P
     """The folder with every case, and what comparing found."""
     folder = tmp_path_factory.mktemp("onnx")
     sentencepiece = tmp_path_factory.mktemp("sentencepiece")
-    for name in ("config.json", "model.safetensors", "tokenizer.model", "tokenizer_config.json"):
+    for name in ("tokenizer.model", "tokenizer_config.json"):
         shutil.copy(stories / name, sentencepiece / name)
     cases: dict[str, object] = {name: {"config": config, "scheme": "fp32"} for name, config in FLOAT.items()}
     cases |= {name: {"config": config, "scheme": scheme} for name, (config, scheme) in OTHERS.items()}
-    cases["sentencepiece"] = {"source": str(sentencepiece), "scheme": "int8"}
+    config = {"model_type": "llama", "bos_token_id": 1, "eos_token_id": 2}
+    cases["sentencepiece"] = {"config": config, "scheme": "int8", "tokenizer": str(sentencepiece)}
     cases["cuda"] = {"config": PADDED, "scheme": "int4", "delegate": "cuda"}
     cases["too large for float16"] = {"config": {"model_type": "llama"}, "scheme": "fp16", "spoiled": "lm_head.weight"}
     with pytest.MonkeyPatch.context() as patch:
@@ -223,8 +224,8 @@ def write(folder: Path, facts: ModelFacts, scheme: str) -> None:
     write_onnx(folder, facts, planned, vocabulary=read_vocabulary(facts), log=None, listener=silent)
 
 
-def test_a_gguf_source_is_refused_with_the_way_out(tmp_path: Path, stories: Path) -> None:
-    facts = inspect_model(str(stories))
+def test_a_gguf_source_is_refused_with_the_way_out(tmp_path: Path, demo_model: Path) -> None:
+    facts = inspect_model(str(demo_model))
     gguf = replace(facts, source=replace(facts.source, kind="gguf"))
     with pytest.raises(UnsupportedModel, match="not of a GGUF") as caught:
         write_onnx(
@@ -238,8 +239,8 @@ def test_a_gguf_source_is_refused_with_the_way_out(tmp_path: Path, stories: Path
     assert "--format gguf" in caught.value.hint
 
 
-def test_a_pickle_is_never_read(tmp_path: Path, stories: Path) -> None:
-    facts = inspect_model(str(stories))
+def test_a_pickle_is_never_read(tmp_path: Path, demo_model: Path) -> None:
+    facts = inspect_model(str(demo_model))
     pickled = replace(
         facts, tensors=tuple(replace(t, file=t.file.with_name("pytorch_model.bin")) for t in facts.tensors)
     )

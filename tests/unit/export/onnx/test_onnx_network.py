@@ -123,6 +123,36 @@ def make():
     assert not list(tmp_path.glob("noise.onnx*"))
 
 
+@pytest.mark.parametrize("logged", [True, False])
+def test_control_flow_that_depends_on_values_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: bool
+) -> None:
+    pytest.importorskip("torch")
+    code = """
+import torch
+from edgeshrink.core.network import TorchNetwork
+class Branch(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            return x + 1
+        return x
+def make():
+    return TorchNetwork(Branch().eval(), {"x": torch.ones(1, 4)})
+"""
+    file, log = tmp_path / "branch_module.py", tmp_path / "export.log"
+    file.write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = NetworkSource("function", "branch", file, entry="branch_module:make")
+    with pytest.raises(UnsupportedModel, match="data-dependent") as refusal:
+        write_onnx_network(tmp_path / "branch.onnx", source, log=log if logged else None)
+    message, hint = refusal.value.message, refusal.value.hint
+    assert "Next steps" not in message and "\n" not in message and "\x1b" not in message
+    assert "branch_module.py, line 6: if x.sum() > 0:" in message
+    assert ("log" in hint) is (str(log) in hint) is logged
+    if logged:
+        assert "Traceback" in log.read_text(encoding="utf-8")
+
+
 def test_an_onnx_file_is_copied_and_computes_the_same(tmp_path: Path) -> None:
     given = write_convolutions(tmp_path / "given.onnx")
     times = write_onnx_network(tmp_path / "copy.onnx", from_file(given))
