@@ -1,1 +1,1 @@
-"""How each format is made of a plan, one a file, behind `interface.Exporter`."""
+"""How each format is made of a plan, behind `interface.Exporter`."""

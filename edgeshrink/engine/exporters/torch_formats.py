@@ -1,25 +1,68 @@
-"""What the formats that are exported through torch have in common: their extra, and flags that mean nothing to them."""
+"""ExecuTorch and ONNX: exported through torch in a child process, to a folder that their runtime opens."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgeshrink.catalog.requirements import check_extra
+from edgeshrink.core.delegation import Delegation
+from edgeshrink.core.plan import Plan
+from edgeshrink.core.quality import Check
+from edgeshrink.core.report import Compression
+from edgeshrink.engine.artifacts import Finished
+from edgeshrink.engine.steps.export_folder import FOLDER, ExportFolder
+from edgeshrink.engine.steps.inspection import Inspect, read_delegation
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.errors import UsageError
 
+_MADE_BY = {"executorch": "torchao before torch.export", "onnx": "onnxruntime-genai's model builder"}
 
-def check_extra_and_flags(workshop: Workshop, format: str) -> None:
-    """ToolMissing without the extra; UsageError for a flag that only GGUF knows."""
-    workshop.notes.extend(check_extra(format))
-    request = workshop.request
-    if request.gpu_layers:
-        raise UsageError(
-            f"--gpu-layers is llama.cpp's, and the format is {format}", hint="leave it out, or see --delegate"
+
+class TorchExporter:
+    """Fits `Exporter`, for the format of that name."""
+
+    def __init__(self, workshop: Workshop, format: str) -> None:
+        self._workshop = workshop
+        self._format = format
+
+    def check_before_work(self) -> None:
+        """ToolMissing without the extra; UsageError for a flag that only GGUF knows."""
+        name, request = self._format, self._workshop.request
+        self._workshop.notes.extend(check_extra(name))
+        if request.gpu_layers:
+            raise UsageError(f"--gpu-layers is llama.cpp's, and the format is {name}", hint="leave it out: --delegate")
+        if request.imatrix != "default":
+            raise UsageError(f"--imatrix weighs GGUF's types, and the format is {name}", hint="leave it out")
+        if request.calibration is not None:
+            raise UsageError(
+                f"--calibration is read for GGUF's importance matrix and for networks; {name} rounds a language model"
+                " without data",
+                hint="leave it out",
+            )
+
+    def artifact(self, plan: Plan) -> Finished:
+        workshop = self._workshop
+        step = ExportFolder(
+            facts=workshop.model.facts,
+            source_sha256=workshop.source_sha256,
+            vocabulary=workshop.vocabulary,
+            plan=plan,
+            threads=workshop.threads,
+            runtime_build=workshop.runtime_build(plan.runtime),
+            log=workshop.log_file(f"{plan.format}-{plan.scheme}"),
         )
-    if request.imatrix != "default":
-        raise UsageError(f"--imatrix weighs GGUF's types, and the format is {format}", hint="leave it out")
-    if request.calibration is not None:
-        raise UsageError(
-            f"--calibration is read for GGUF's importance matrix and for networks; {format} rounds a language model"
-            " without data",
-            hint="leave it out",
-        )
+        return Finished.folder(workshop.run(step), FOLDER)
+
+    def own_checks(self, plan: Plan, artifact: Path) -> tuple[Check, ...]:
+        return ()
+
+    def delegation(self, plan: Plan, artifact: Finished) -> Delegation | None:
+        build = self._workshop.runtime_build(plan.runtime)
+        step = Inspect(artifact.path, artifact.sha256, plan.format, plan.delegate, build)
+        return read_delegation(self._workshop.run(step).folder)
+
+    def compression(self, plan: Plan) -> Compression:
+        settings = ", ".join(f"{name} {value}" for name, value in plan.settings)
+        how = {"fp32": "no quantization", "fp16": "half precision"}.get(plan.scheme, settings)
+        method = f"{plan.scheme}: {how}; {_MADE_BY[plan.format]}, for {plan.delegate}"
+        return Compression(method, "none", "", "", 0)

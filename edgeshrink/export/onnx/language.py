@@ -30,10 +30,18 @@ _CONFIGS = ("generation_config.json", "model.safetensors.index.json")
 
 
 def write_onnx(
-    folder: Path, facts: ModelFacts, plan: Plan, *, vocabulary: Vocabulary, log: Path | None, listener: Listener
+    folder: Path,
+    facts: ModelFacts,
+    plan: Plan,
+    *,
+    vocabulary: Vocabulary,
+    threads: int | None = None,
+    log: Path | None,
+    listener: Listener,
 ) -> ExportTimes:
     """Fill the empty `folder`: model.onnx, model.onnx.data, genai_config.json, the tokenizer's files.
 
+    `threads` of torch in the exporting process; None: as many as it likes.
     Until everything is written it stands in a hidden folder inside, which is removed when anything fails.
     UnsupportedModel for a GGUF source; DataError where weights are no safetensors; RuntimeFailed, with the log's name,
     where the builder gives up.
@@ -56,6 +64,7 @@ def write_onnx(
             "tied": facts.tied_embeddings,
             "weights": _matrix_weights(facts, plan),
             "settings": dict(plan.settings),
+            "threads": threads,
             "special": _special_ids(vocabulary),
             "adds_bos": vocabulary.add_bos,
         }

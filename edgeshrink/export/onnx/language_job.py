@@ -71,7 +71,11 @@ def builder_options(parameters: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 def _build(parameters: dict[str, Any], work: Path, stages: Stages) -> None:
     stages.begin("import libraries")
+    import torch
     from onnxruntime_genai.models import builder
+
+    if parameters["threads"]:
+        torch.set_num_threads(parameters["threads"])
 
     precision, options = builder_options(parameters)
     _search_in_slices(parameters["weights"], stages)

@@ -1,4 +1,4 @@
-"""Step: export a language model to a folder that onnxruntime-genai opens."""
+"""Step: export a language model through torch, to the folder that its runtime opens."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from edgeshrink.engine.memory_guard import require_memory
 from edgeshrink.engine.steps.export_record import keep_log, write_record
 from edgeshrink.engine.steps.plan_key import plan_key
 from edgeshrink.errors import StepFailed
+from edgeshrink.export.executorch.language import write_executorch
 from edgeshrink.export.onnx.language import write_onnx
 
 FOLDER = "artifact"
+_WRITERS = {"executorch": (write_executorch, "model.pte"), "onnx": (write_onnx, "genai_config.json")}
 
 
 @dataclass(frozen=True)
-class ExportOnnx:
-    """Result: `artifact/` with model.onnx, its data and genai_config.json; `export.json`, an
-    ExportTimes; `export.log` has what the libraries said."""
+class ExportFolder:
+    """Result: `artifact/` with the model and the tokenizer's files; `export.json`, an ExportTimes; `export.log`."""
 
     facts: ModelFacts
     source_sha256: str
     vocabulary: Vocabulary = field(repr=False)
     plan: Plan
+    threads: int
     runtime_build: str
     log: Path
     id: ClassVar[str] = "export"
@@ -52,11 +54,20 @@ class ExportOnnx:
     def call(self, workdir: Path, listener: Listener) -> None:
         folder = workdir / FOLDER
         folder.mkdir()
-        times = write_onnx(folder, self.facts, self.plan, vocabulary=self.vocabulary, log=self.log, listener=listener)
+        write, _ = _WRITERS[self.plan.format]
+        times = write(
+            folder,
+            self.facts,
+            self.plan,
+            vocabulary=self.vocabulary,
+            threads=self.threads,
+            log=self.log,
+            listener=listener,
+        )
         write_record(workdir, times)
         keep_log(self.log, workdir)
 
     def ensures(self, workdir: Path) -> None:
-        for name in ("model.onnx", "genai_config.json"):
-            if not (workdir / FOLDER / name).is_file():
-                raise StepFailed(f"the export wrote no {name}")
+        _, main = _WRITERS[self.plan.format]
+        if not (workdir / FOLDER / main).is_file():
+            raise StepFailed(f"the export wrote no {main}")
