@@ -94,7 +94,3 @@ class Plan:
     @property
     def tensor_bytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.tensors)
-
-    @property
-    def bits_per_weight(self) -> float:
-        return 8 * self.tensor_bytes / sum(tensor.elements for tensor in self.tensors)

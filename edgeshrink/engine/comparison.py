@@ -19,7 +19,7 @@ from edgeshrink.engine.situation import check_request, find_device
 from edgeshrink.engine.writing import write_comparison_folder
 from edgeshrink.errors import Error, UsageError
 from edgeshrink.judging.choose import best_of
-from edgeshrink.planning.requested import scheme_parts
+from edgeshrink.planning.requested import request_for
 
 
 def build_all(
@@ -40,8 +40,7 @@ def build_all(
     errors: list[Exception] = []
     for name in _formats(target, network):
         asked = request if name == "gguf" or network is not None else _without_gguf_flags(request)
-        parts = scheme_parts(request)
-        one = replace(asked, format=name, scheme=parts.get(name, parts.get("")), out=out / name)
+        one = replace(request_for(asked, name), out=out / name)
         try:
             outcomes.append(FormatOutcome(name, build(one, listener=listener, confirm=confirm), ""))
         except Error as error:

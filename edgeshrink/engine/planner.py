@@ -5,7 +5,7 @@ A network is asked what it is in a child process: its function has to be run for
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edgeshrink.catalog.networks import network_source
 from edgeshrink.core.network import NetworkSource
@@ -15,7 +15,7 @@ from edgeshrink.engine.machine import known_calibration
 from edgeshrink.engine.opened import OpenModel, open_model
 from edgeshrink.engine.situation import check_request, find_device, find_situation, requested_formats
 from edgeshrink.planning.ladder import first
-from edgeshrink.planning.requested import ALL
+from edgeshrink.planning.requested import ALL, request_for
 from edgeshrink.planning.resolve import candidates, plan_for, preferred_scheme
 
 
@@ -53,7 +53,7 @@ def outlooks(request: Request) -> tuple[Outlook, ...]:
     check_request(request)
     target, _, _ = find_device(request, None)
     model = open_model(request, fetch_weights=False)
-    return tuple(_outlook(replace(request, format=name), model) for name in requested_formats(request, target))
+    return tuple(_outlook(request_for(request, name), model) for name in requested_formats(request, target))
 
 
 def _outlook(request: Request, model: OpenModel) -> Outlook:
@@ -91,7 +91,7 @@ def _networks(request: Request, source: NetworkSource) -> tuple[Outlook, ...]:
     names = network_formats(target, source) if request.format == ALL else (request.format,)
     found = []
     for name in names:
-        situation = find_network_situation(replace(request, format=name), facts)
+        situation = find_network_situation(request_for(request, name) if name else request, facts)
         found.append(
             Outlook(
                 model=facts.name,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from edgeshrink.catalog.targets import load_target
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.gguf_metadata import KeyValue
@@ -14,7 +12,7 @@ from edgeshrink.core.target import Target
 from edgeshrink.devices.local import host_is, profile_for
 from edgeshrink.engine.opened import OpenModel
 from edgeshrink.planning.gguf_metadata import model_metadata
-from edgeshrink.planning.requested import ALL, delegate_of, format_name, requested_scheme, scheme_parts
+from edgeshrink.planning.requested import ALL, delegate_of, format_name, request_for, requested_scheme
 from edgeshrink.planning.resolve import Situation
 from edgeshrink.planning.schemes import SCHEMES
 
@@ -23,10 +21,7 @@ def check_request(request: Request) -> None:
     """Refuse a wrong flag before a model is opened, let alone fetched."""
     target, _, _ = find_device(request, None)
     for name in requested_formats(request, target):
-        parts = scheme_parts(request)
-        known = request.format != ALL or name in parts or "" in parts
-        one = replace(request, format=name, scheme=request.scheme if known else None)
-        format_name(one, target)
+        one = request_for(request, name)
         requested_scheme(one, target)
         if request.format != ALL:
             delegate_of(one, target, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast, get_args
 
 from edgeshrink.core.request import Request
@@ -58,7 +59,7 @@ def asked_for(request: Request, format: str) -> str | None:
 
     PlanError where it names other formats alone.
     """
-    parts = scheme_parts(request)
+    parts = _scheme_parts(request)
     if parts and format not in parts and "" not in parts:
         raise PlanError(
             f"--scheme {request.scheme} says nothing of {format}", hint=f"add {format}=..., or build --format {ALL}"
@@ -66,7 +67,15 @@ def asked_for(request: Request, format: str) -> str | None:
     return parts.get(format, parts.get(""))
 
 
-def scheme_parts(request: Request) -> dict[str, str]:
+def request_for(request: Request, format: str) -> Request:
+    """What a request asks of one format: under `--format all` its own part of `--scheme`, or none."""
+    if request.format != ALL:
+        return replace(request, format=format)
+    parts = _scheme_parts(request)
+    return replace(request, format=format, scheme=parts.get(format, parts.get("")))
+
+
+def _scheme_parts(request: Request) -> dict[str, str]:
     """Format -> scheme, as `--scheme` has them; "" is any format that is not named."""
     return dict(_named(part) for part in request.scheme.split(",")) if request.scheme else {}
 

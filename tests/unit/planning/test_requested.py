@@ -11,6 +11,7 @@ from edgeshrink.planning.requested import (
     delegate_of,
     format_name,
     network_format,
+    request_for,
     requested_network_scheme,
     requested_scheme,
 )
@@ -51,6 +52,13 @@ def test_schemes_named_for_formats_go_to_those_formats_alone() -> None:
     with pytest.raises(PlanError, match="says nothing of executorch"):
         requested_scheme(Request(format="executorch", scheme=asked), ANDROID)
     assert requested_scheme(Request(format="executorch", scheme="4bit,gguf=Q6_K"), ANDROID) == "8da4w"
+
+
+def test_all_formats_asks_each_for_its_own_part_of_the_schemes() -> None:
+    every = Request(format="all", scheme="gguf=Q6_K,onnx=int8")
+    assert [request_for(every, name).scheme for name in ("gguf", "onnx", "executorch")] == ["Q6_K", "int8", None]
+    assert request_for(Request(format="all", scheme="4bit"), "executorch").scheme == "4bit"
+    assert request_for(every, "gguf").format == "gguf"
 
 
 def test_an_unknown_scheme_is_refused_with_the_formats_list() -> None:
