@@ -18,7 +18,8 @@ _COMMANDS = {
     "plan": "what fits, before any work",
     "build": "take a model to a measured, judged file",
     "run": "say something with what was built",
-    "profile": "measure an artifact on this machine and judge it",
+    "profile": "measure an artifact, here or on attached devices, and judge it",
+    "devices": "what is attached, and which profile each matches",
     "doctor": "what works here, what does not, and the fix",
     "cache": "what the store holds, and why a step ran",
 }

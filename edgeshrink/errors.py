@@ -8,7 +8,9 @@ Error                       exit 2, one clear sentence and a hint
 ├── StepFailed              a step did not finish, or its result is not what it promised
 │   └── ParityError         the finished file does not behave like its source
 ├── RuntimeFailed           a runtime refused the artifact or died while running it
-├── NoSpace                 the disk is full
+├── DeviceError             a device refused, or its answer is not what it must be
+│   └── DeviceLost          the link to a device broke or stalled
+├── NoSpace                 the disk is full, here or on a device
 └── ToolMissing             a program or a package is not installed
 """
 
@@ -57,8 +59,16 @@ class RuntimeFailed(Error):
     """A runtime refused the artifact, or died while running it."""
 
 
+class DeviceError(Error):
+    """A device refused, or its answer is not what it must be."""
+
+
+class DeviceLost(DeviceError):
+    """The link to a device broke, or was silent for too long."""
+
+
 class NoSpace(Error):
-    """The disk is full: nothing half-written is left behind."""
+    """The disk is full, here or on a device: nothing half-written is left behind."""
 
 
 class ToolMissing(Error):

@@ -7,9 +7,17 @@ import signal
 from pathlib import Path
 
 import pytest
+from lab.fixtures import adb_device, lab, ssh_device, x86_ssh_device
+
+from edgeshrink.store import store_root
+
+__all__ = ["adb_device", "lab", "ssh_device", "x86_ssh_device"]
 
 # A run started in the background by a script has Ctrl-C ignored, and so would every process that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Runners for devices take minutes to build: tests share those of the person's own cache, which are kept by content.
+os.environ.setdefault("EDGESHRINK_RUNNERS", str(store_root() / "runners"))
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 

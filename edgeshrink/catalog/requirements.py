@@ -69,6 +69,13 @@ def check_extra(extra: str) -> tuple[str, ...]:
     )
 
 
+def pinned(names: Iterable[str]) -> tuple[str, ...]:
+    """The requirements of those names as this package declares them, core or extra ("onnxruntime==1.31.1")."""
+    core, extras = _declared()
+    texts = {Requirement(text).name: text for text in (*core, *(text for group in extras.values() for text in group))}
+    return tuple(texts[name] for name in names)
+
+
 def installed_version(name: str) -> str:
     """The installed version of a distribution; "" where it is not installed."""
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgeshrink.commands.device_options import judge_anyway_option, keep_option
 from edgeshrink.commands.options import (
     asker,
     json_option,
@@ -18,6 +19,7 @@ from edgeshrink.commands.options import (
     yes_option,
 )
 from edgeshrink.core.request import Request
+from edgeshrink.core.session import SessionOptions
 
 
 @click.command("build")
@@ -26,6 +28,13 @@ from edgeshrink.core.request import Request
 @model_options
 @click.option("--gpu-layers", type=click.IntRange(min=0), default=0, show_default=True, help="Layers to offload.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to run with; all physical cores when left out.")
+@click.option(
+    "--device",
+    metavar="DEVICE",
+    help="Measure there: local, adb:SERIAL or ssh:[USER@]HOST[:PORT]. When left out, here where this is the device.",
+)
+@judge_anyway_option
+@keep_option
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the result goes.")
 @click.option(
     "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."
@@ -33,8 +42,10 @@ from edgeshrink.core.request import Request
 @strict_option
 @json_option
 @yes_option
-def command(model: str | None, strict: bool, as_json: bool, yes: bool, **arguments: Any) -> int:
-    """Quantize MODEL for a target, prove it against its source, measure it here and judge it by the budget.
+def command(model: str | None, strict: bool, as_json: bool, yes: bool, keep: bool, **arguments: Any) -> int:
+    """Quantize MODEL for a target, prove it against its source, measure it and judge it by the budget.
+
+    It is measured here, where this machine is the profile's device, or on the attached device that --device names.
 
     MODEL is a language model (a Hugging Face folder, a hub id, an unquantized GGUF; without one, the demo model that
     ships with edgeshrink) or a network: an encoder's or image classifier's folder, an .onnx file, or a function
@@ -43,7 +54,7 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, **argumen
     """
     from edgeshrink.report.progress import ProgressBars
 
-    request = request_of(model, arguments)
+    request = request_of(model, {**arguments, "session": SessionOptions(keep=keep)})
     if request.format == "all":
         return _build_all(request, strict=strict, as_json=as_json, yes=yes)
     from edgeshrink.engine.build import build

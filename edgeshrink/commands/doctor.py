@@ -23,11 +23,15 @@ from edgeshrink.core.events import Listener, silent
 from edgeshrink.devices import cpu, memory
 from edgeshrink.devices.sensors import sensors
 from edgeshrink.engine.machine import BUSY_SHARE, calibrated, known_calibration
+from edgeshrink.engine.runner_folder import runner_folder
 from edgeshrink.errors import Error
 from edgeshrink.report.format import human_bytes
 from edgeshrink.runtimes.registry import RUNTIMES, runtime
 from edgeshrink.store import Store
-from edgeshrink.toolchain import cmake, cxx
+from edgeshrink.toolchain import adb, cmake, cxx, ssh
+from edgeshrink.toolchain.runner.cache import everything
+from edgeshrink.toolchain.runner.compilers.registry import found, none_here
+from edgeshrink.toolchain.runner.platform import platform as runner_platform
 
 ENOUGH_DISK = 2 * 2**30
 ENOUGH_RAM = 2**30
@@ -39,6 +43,7 @@ KERNELS = {
     "asimddp": "DOTPROD",
     "i8mm": "MATMUL_INT8",
 }
+RUNNERS = {"native": "this machine", "arm64-dotprod": "64-bit ARM Linux", "android-arm64-dotprod": "Android"}
 REBUILD = "CMAKE_ARGS=-DGGML_NATIVE=ON pip install --force-reinstall --no-cache-dir --no-deps llama-cpp-python=={}"
 
 
@@ -65,7 +70,7 @@ def doctor(*, calibrate: bool = False, again: bool = False, listener: Listener =
 
     `calibrate` measures the machine, once, where that was not done yet; `again`, although it was.
     """
-    before = [*_python(), *_packages(), *_extras(), *_tools(), *_runtimes(), *_machine()]
+    before = [*_python(), *_packages(), *_extras(), *_tools(), *_devices(), *_runtimes(), *_machine()]
     return DoctorReport((*before, *_store(calibrate, again, listener), *_data()))
 
 
@@ -121,6 +126,34 @@ def _tools() -> Iterator[DoctorLine]:
         yield DoctorLine("tools", cmake.NAME, "absent", "none found; a source build of llama-cpp-python brings its own")
     else:
         yield DoctorLine("tools", cmake.NAME, "ok", f"{build_tool.path} {build_tool.version}".rstrip())
+
+
+def _devices() -> Iterator[DoctorLine]:
+    """What profiling on an attached device stands on: the links, a compiler for its runner, runners that are ready."""
+    for tool, kind in ((ssh, "ssh:"), (adb, "adb:")):
+        program = tool.find()
+        if program is None:
+            yield DoctorLine("devices", tool.NAME, "absent", f"none found; devices behind {kind} need it", tool.FIX)
+        else:
+            yield DoctorLine("devices", tool.NAME, "ok", f"{program.path} {program.version}".rstrip())
+    for name, system in RUNNERS.items():
+        yield _runner(name, f"runner for {system}")
+    ready = ", ".join(sorted({f"{kept.record.target} {kept.record.level}" for kept in everything(runner_folder())}))
+    where = display_path(runner_folder())
+    detail = f"{where}: {ready}" if ready else f"none in {where}: the first session on a device builds its own"
+    yield DoctorLine("devices", "runners ready", "ok" if ready else "absent", detail)
+
+
+def _runner(name: str, row: str) -> DoctorLine:
+    try:
+        wanted = runner_platform(name)
+    except Error as error:
+        return DoctorLine("devices", row, "absent", error.message)
+    if compilers := found(wanted):
+        by = ", else ".join(compiler.id for compiler in compilers)
+        return DoctorLine("devices", row, "ok", f"can be built by {by}")
+    why = none_here(wanted)
+    return DoctorLine("devices", row, "absent", why.message, why.hint)
 
 
 def _runtimes() -> Iterator[DoctorLine]:

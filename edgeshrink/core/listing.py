@@ -1,10 +1,11 @@
-"""What `edgeshrink targets` lists: targets and device profiles with their budgets, the broken ones with the reason."""
+"""What `edgeshrink targets` and `edgeshrink devices` list; what cannot be used stands there with the reason."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from edgeshrink.core.budget import Budget
+from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.profile import Family
 
 
@@ -51,3 +52,20 @@ class TargetsListing:
     targets: tuple[TargetRow, ...]
     profiles: tuple[ProfileRow, ...]
     broken: tuple[BrokenFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDevice:
+    """One device that is attached. `probed` None: it did not answer, and `error` says why and what helps.
+
+    `profile` and `profile_name` are "" where no profile describes it; `why` says what the match rests on, `differences`
+    where profile and device disagree.
+    """
+
+    address: str
+    probed: ProbedDevice | None
+    error: str = ""
+    profile: str = ""
+    profile_name: str = ""
+    why: str = ""
+    differences: tuple[str, ...] = ()

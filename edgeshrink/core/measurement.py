@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeshrink.core.device import ProbedDevice
+from edgeshrink.core.power import PowerRecord
 from edgeshrink.core.reading import Reading, Unmeasured
 
 
@@ -81,9 +83,41 @@ class MemorySample:
     file_bytes: int
 
 
+NOT_SEEN = Unmeasured("only the native runner of a device session sees this")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodePoint:
+    """Decode with `depth_tokens` already in the context, over all repetitions."""
+
+    depth_tokens: int
+    decode_tok_s: Reading
+    inter_token_p50_ms: Reading
+    inter_token_p95_ms: Reading
+    inter_token_p99_ms: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class SustainedPoint:
+    """Speed over one stretch of a long decode that ended at `at_s` seconds after its start; None: not shown."""
+
+    at_s: float
+    tok_s: float
+    temperature_c: float | None
+    frequency_mhz: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sustained:
+    """A long decode. `throttling` names what slowed down and what went with it; "" where nothing did."""
+
+    points: tuple[SustainedPoint, ...]
+    throttling: str
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Peak memory of the measuring child. RSS is anonymous + file-backed (mapped weights are file-backed)."""
+    """Peak memory of the process that measured. RSS is anonymous + file-backed (mapped weights are file-backed)."""
 
     peak_rss_bytes: Reading
     peak_anon_bytes: Reading
@@ -92,6 +126,12 @@ class Memory:
     baseline_rss_bytes: Reading
     """Resident before the file was opened: the interpreter and the runtime's libraries, which an app does not have."""
     timeline: tuple[MemorySample, ...]
+    fit_bytes: Reading = NOT_SEEN
+    """Peak anonymous + all weight bytes (+ the GPU's share of a shared memory, where shown): what must fit."""
+    major_faults: Reading = NOT_SEEN
+    """Pages that had to come from storage while decode and prefill were timed: more than none means paging."""
+    gpu_bytes: Reading = NOT_SEEN
+    """The GPU's share of a shared memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +159,12 @@ class Measurements:
     inference: tuple[InferencePoint, ...] = ()
     """Runs of a network; what belongs to language models (prefill, decode) is then empty or Unmeasured."""
     notes: tuple[str, ...] = ()
+    power: PowerRecord | None = None
+    device: ProbedDevice | None = None
+    """Where a device session ran; None: this host, in a Python child."""
+    decode_points: tuple[DecodePoint, ...] = ()
+    greedy_parity: Reading = NOT_SEEN
+    """Share of greedily chosen ids that equal this host's after the same prompt."""
+    sustained: Sustained | None = None
+    partial: str = ""
+    """Why a session ended early; what had come until then stands. "" for a whole one."""

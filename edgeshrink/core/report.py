@@ -13,8 +13,9 @@ from edgeshrink.core.quality import NetworkQuality, Quality
 from edgeshrink.core.reading import Reading
 from edgeshrink.core.verdict import Outcome, Verdict
 
-REPORT_SCHEMA = "edgeshrink-report-2"
+REPORT_SCHEMA = "edgeshrink-report-3"
 COMPARISON_SCHEMA = "edgeshrink-comparison-1"
+DEVICES_SCHEMA = "edgeshrink-devices-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Report:
     target: str
     profile: str
     profile_name: str
-    runs_on_this_host: bool
+    on_device: bool
+    """What was measured was measured on the device that the profile describes."""
     context: int
     source: SourceSummary | None
     artifact: Artifact
@@ -121,6 +123,40 @@ class Report:
     export_times: ExportTimes | None = None
     """Where the time of the export went, where a child process did it."""
     folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOutcome:
+    """One device of a session on several: its report, or why there is none."""
+
+    device: str
+    report: Report | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaved:
+    """Two artifacts on one device in turn, A B A B: `ratios` are A's figure / B's, from rounds side by side.
+
+    `rows` are (name, A, B, A / B); low and high of a ratio are its 95 % interval over the rounds.
+    """
+
+    device: str
+    a: str
+    b: str
+    rounds: int
+    rows: tuple[tuple[str, Reading, Reading, Reading], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSessions:
+    """`profile --device all`: one artifact on several devices, each judged by its own profile."""
+
+    schema: str
+    version: str
+    artifact: str
+    outcomes: tuple[DeviceOutcome, ...]
 
 
 @dataclass(frozen=True, slots=True)

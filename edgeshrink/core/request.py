@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from edgeshrink.core.session import SessionOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Request:
     remeasure: bool = False
     gpu_layers: int = 0
     threads: int | None = None
+    device: str | None = None
+    """Where to measure: an address as `parse_address` reads it; None: here, through the Python runtime."""
+    session: SessionOptions = field(default_factory=SessionOptions)
+    judge_anyway: bool = False
+    """Judge speed and power although the device is emulated, or is not the profile's."""
 
     def __post_init__(self) -> None:
         """Paths may be given as text, as one does in Python."""

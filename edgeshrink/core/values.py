@@ -15,7 +15,12 @@ def to_json(value: Any) -> str:
     return TypeAdapter(type(value)).dump_json(value, indent=1).decode() + "\n"
 
 
+def from_json_text(kind: type[V], text: str) -> V:
+    """The value of type `kind` that `text` spells, as `to_json` wrote it."""
+    value: V = TypeAdapter(kind).validate_json(text)
+    return value
+
+
 def from_json(kind: type[V], path: Path) -> V:
     """The value of type `kind` in the file `path`, as `to_json` wrote it."""
-    value: V = TypeAdapter(kind).validate_json(path.read_bytes())
-    return value
+    return from_json_text(kind, path.read_text(encoding="utf-8"))

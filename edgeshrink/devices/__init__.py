@@ -1,1 +1,5 @@
-"""Where code runs. For now this machine: what it is (`local`), what it is doing (`state`)."""
+"""Where code runs: this machine (`local`, `state`) and attached devices.
+
+`transports`: the ways to a device. `probing`: what it is. `matching`, `draft`: whose profile it has. `device_state`:
+what it is doing.
+"""

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,15 @@ import psutil
 from edgeshrink.devices.system import ROOT, read_int, read_text, sysctl
 
 X86_FEATURES = (
-    "avx", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vbmi", "avx512_vnni", "avx512_bf16",
+    "avx", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512_vnni", "avx512_bf16",
     "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "bmi2", "f16c", "fma",
 )  # fmt: skip
 ARM_FEATURES = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "svei8mm", "sme", "sme2")
+# Bits of AT_HWCAP (16) and AT_HWCAP2 (26) in the auxiliary vector (arch/arm64/include/uapi/asm/hwcap.h).
+ARM_HWCAPS = {
+    "asimd": (16, 1), "asimdhp": (16, 10), "asimddp": (16, 20), "sve": (16, 22), "sve2": (26, 1), "svei8mm": (26, 9),
+    "i8mm": (26, 13), "bf16": (26, 14), "sme": (26, 23), "sme2": (26, 37),
+}  # fmt: skip
 # ARM's feature names as macOS spells them -> as Linux does (hwcap names in arch/arm64/kernel/cpuinfo.c).
 APPLE_FEATURES = {
     "AdvSIMD": "asimd", "FEAT_FP16": "asimdhp", "FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16",
@@ -28,10 +34,26 @@ APPLE_FEATURES = {
 WINDOWS_FEATURES = {39: "avx", 40: "avx2", 41: "avx512f", 43: "asimddp"}
 # MIDR implementer 0x41 (Arm): part number -> core (Arm's technical reference manuals, register MIDR_EL1).
 ARM_PARTS = {
-    0xD03: "Cortex-A53", 0xD05: "Cortex-A55", 0xD07: "Cortex-A57", 0xD08: "Cortex-A72", 0xD0B: "Cortex-A76",
-    0xD0C: "Neoverse-N1", 0xD40: "Neoverse-V1", 0xD41: "Cortex-A78", 0xD42: "Cortex-A78AE", 0xD49: "Neoverse-N2",
-    0xD4F: "Neoverse-V2",
+    0xD02: "Cortex-A34", 0xD03: "Cortex-A53", 0xD04: "Cortex-A35", 0xD05: "Cortex-A55", 0xD06: "Cortex-A65",
+    0xD07: "Cortex-A57", 0xD08: "Cortex-A72", 0xD09: "Cortex-A73", 0xD0A: "Cortex-A75", 0xD0B: "Cortex-A76",
+    0xD0C: "Neoverse-N1", 0xD0D: "Cortex-A77", 0xD0E: "Cortex-A76AE", 0xD40: "Neoverse-V1", 0xD41: "Cortex-A78",
+    0xD42: "Cortex-A78AE", 0xD43: "Cortex-A65AE", 0xD44: "Cortex-X1", 0xD46: "Cortex-A510", 0xD47: "Cortex-A710",
+    0xD48: "Cortex-X2", 0xD49: "Neoverse-N2", 0xD4A: "Neoverse-E1", 0xD4B: "Cortex-A78C", 0xD4C: "Cortex-X1C",
+    0xD4D: "Cortex-A715", 0xD4E: "Cortex-X3", 0xD4F: "Neoverse-V2", 0xD80: "Cortex-A520", 0xD81: "Cortex-A720",
+    0xD82: "Cortex-X4", 0xD84: "Neoverse-V3", 0xD85: "Cortex-X925", 0xD87: "Cortex-A725", 0xD8E: "Neoverse-N3",
 }  # fmt: skip
+# Other implementers' numbers, as util-linux' lscpu knows them too.
+MAKERS = {0x41: "Arm", 0x4E: "NVIDIA", 0x51: "Qualcomm", 0x53: "Samsung", 0x61: "Apple", 0xC0: "Ampere"}
+OTHER_PARTS = {
+    (0x4E, 0x003): "Denver 2", (0x4E, 0x004): "Carmel",
+    (0x51, 0x001): "Oryon", (0x51, 0x800): "Kryo 2xx Gold", (0x51, 0x801): "Kryo 2xx Silver",
+    (0x51, 0x802): "Kryo 3xx Gold", (0x51, 0x803): "Kryo 3xx Silver", (0x51, 0x804): "Kryo 4xx Gold",
+    (0x51, 0x805): "Kryo 4xx Silver", (0xC0, 0xAC3): "Ampere-1", (0xC0, 0xAC4): "Ampere-1a",
+}  # fmt: skip
+_MOST_CPUS = 8192
+_PER_CORE = {"processor", "model name", "physical id", "core id", "CPU implementer", "CPU part", "cpu MHz"}
+# What a board's maker left in place of its name.
+NO_NAMES = {"", "system product name", "to be filled by o.e.m.", "default string", "not specified", "none", "undefined"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +70,50 @@ def cpu_name(root: Path = ROOT) -> Found:
         name = sysctl("machdep.cpu.brand_string") or platform.machine()
         return Found(name, "probed: sysctl machdep.cpu.brand_string")
     text = read_text(root / "proc/cpuinfo")
-    if name := _first(text, "model name"):
-        return Found(plain_name(name), "probed: /proc/cpuinfo, model name")
-    if parts := sorted(set(re.findall(r"^CPU part\s*:\s*(0x[0-9a-f]+)", text, re.MULTILINE))):
-        arm = _first(text, "CPU implementer") == "0x41"
-        names = [ARM_PARTS.get(int(part, 16), f"part {part}") if arm else f"part {part}" for part in parts]
-        maker = "Arm " if arm else f"implementer {_first(text, 'CPU implementer')} "
-        return Found(maker + " + ".join(names), "probed: /proc/cpuinfo, CPU implementer and part")
+    if name := name_in(text):
+        return Found(name, f"probed: /proc/cpuinfo, {'CPU implementer and part' if part_names(text) else 'model name'}")
     return Found(platform.processor() or platform.machine() or "unknown", "probed: Python's platform.processor()")
+
+
+def name_in(cpuinfo: str) -> str:
+    """The processor's name in the text of /proc/cpuinfo: by its parts on ARM, else its model name; "" for none."""
+    if parts := part_names(cpuinfo):
+        makers = list(dict.fromkeys(maker for maker, _ in parts))
+        return " + ".join(f"{maker} " + " + ".join(core for by, core in parts if by == maker) for maker in makers)
+    return plain_name(_first(cpuinfo, "model name"))
+
+
+def part_names(cpuinfo: str) -> tuple[tuple[str, str], ...]:
+    """(maker, core) of each kind of ARM core, in the order of their part numbers; empty on other processors."""
+    numbers = {number for core in cores_in(cpuinfo) if (number := part_number(core)) is not None}
+    return tuple(part_name(*number) for number in sorted(numbers))
+
+
+def cores_in(cpuinfo: str) -> tuple[dict[str, str], ...]:
+    """What /proc/cpuinfo says of each hardware thread, by key. Old ARM kernels say some of it once, for all of them."""
+    found: list[dict[str, str]] = []
+    once: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if colon and key == "processor" and value.isdigit():
+            found.append({})
+        (found[-1] if found and key in _PER_CORE else once)[key] = value
+    return tuple({**{key: once[key] for key in _PER_CORE if key in once}, **core} for core in found)
+
+
+def part_number(core: dict[str, str]) -> tuple[int, int] | None:
+    """(implementer, part) of an ARM core; None on other processors."""
+    texts = core.get("CPU implementer", ""), core.get("CPU part", "")
+    if all(re.fullmatch(r"0x[0-9a-fA-F]{1,4}", text) for text in texts):
+        return int(texts[0], 16), int(texts[1], 16)
+    return None
+
+
+def part_name(implementer: int, part: int) -> tuple[str, str]:
+    """(0x41, 0xD42) -> ("Arm", "Cortex-A78AE")."""
+    maker = MAKERS.get(implementer, f"implementer 0x{implementer:02x}")
+    core = ARM_PARTS.get(part) if implementer == 0x41 else OTHER_PARTS.get((implementer, part))
+    return maker, core or f"part 0x{part:03x}"
 
 
 def plain_name(name: str) -> str:
@@ -73,27 +131,45 @@ def hardware_names(root: Path = ROOT) -> tuple[tuple[str, ...], str]:
     if sys.platform == "darwin":
         return tuple(filter(None, [sysctl("hw.model")])), "probed: sysctl hw.model"
     tree = root / "proc/device-tree"
-    names = [read_text(tree / "model"), *read_text(tree / "compatible").split("\0")]
-    if found := tuple(dict.fromkeys(filter(None, names))):
+    if found := tree_names(read_text(tree / "model"), read_text(tree / "compatible").split("\0")):
         return found, "probed: /proc/device-tree, model and compatible"
-    if product := read_text(root / "sys/class/dmi/id/product_name"):
-        return (product,), "probed: /sys/class/dmi/id/product_name"
+    if found := product_names(read_text(root / "sys/class/dmi/id/product_name")):
+        return found, "probed: /sys/class/dmi/id/product_name"
     return (), "not probed: this system shows no hardware model"
+
+
+def tree_names(model: str, compatible: Sequence[str]) -> tuple[str, ...]:
+    """A device tree's names for the device, each once."""
+    return tuple(dict.fromkeys(filter(None, (model, *compatible))))
+
+
+def product_names(product: str) -> tuple[str, ...]:
+    """The DMI product name, unless the board's maker left it blank."""
+    return () if product.lower() in NO_NAMES else (product,)
 
 
 def isa_features(root: Path = ROOT) -> tuple[tuple[str, ...], str]:
     """The features that decide which kernels run, spelled as /proc/cpuinfo does, and where they were read."""
     if sys.platform == "darwin":
-        return _apple_features()
+        found = apple_features(sysctl)
+        return found, "probed: sysctl hw.optional.arm" if "asimd" in found else "probed: sysctl machdep.cpu.features"
     if sys.platform == "win32":
         present = ctypes.windll.kernel32.IsProcessorFeaturePresent
         found = tuple(name for number, name in WINDOWS_FEATURES.items() if present(number))
         return found, "probed: Windows' IsProcessorFeaturePresent"
-    text = read_text(root / "proc/cpuinfo")
-    flags = set((_first(text, "flags") or _first(text, "Features")).split())
-    if not flags:
+    found = features_in(read_text(root / "proc/cpuinfo"))
+    if found is None:
         return (), "not probed: this system has no /proc/cpuinfo flags"
-    return tuple(name for name in (*X86_FEATURES, *ARM_FEATURES) if name in flags), "probed: /proc/cpuinfo, flags"
+    return found, "probed: /proc/cpuinfo, flags"
+
+
+def features_in(cpuinfo: str) -> tuple[str, ...] | None:
+    """The features that all cores have, by the text of /proc/cpuinfo; None where it names no flags at all."""
+    sets = [set(flags.split()) for flags in set(re.findall(r"^(?:flags|Features)[ \t]*:(.*)$", cpuinfo, re.MULTILINE))]
+    if not any(sets):
+        return None
+    common = set.intersection(*sets)
+    return tuple(name for name in (*X86_FEATURES, *ARM_FEATURES) if name in common)
 
 
 def last_level_cache(root: Path = ROOT) -> tuple[int | None, str]:
@@ -125,6 +201,31 @@ def performance_cores() -> int | None:
     return int(text) if text.isdigit() else None
 
 
+def offline_cpus(root: Path = ROOT) -> int:
+    """CPUs that are there and switched off (a power mode of a Jetson does so)."""
+    folder = root / "sys/devices/system/cpu"
+    return switched_off(read_text(folder / "present"), read_text(folder / "online"))
+
+
+def switched_off(present: str, online: str) -> int:
+    """How many CPUs of the list `present` ("0-7") are not in the list `online` ("0-3,6")."""
+    return len(cpu_list(present) - cpu_list(online)) if present and online else 0
+
+
+def cpu_list(text: str) -> set[int]:
+    """The kernel's list of CPUs, "0-3,6" -> {0, 1, 2, 3, 6}; what is no such list is empty."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part.strip())
+        if match is None:
+            return set()
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last >= _MOST_CPUS:
+            return set()
+        found.update(range(first, last + 1))
+    return found
+
+
 def usable_cpus(root: Path = ROOT) -> int:
     """Hardware threads this process may use: its affinity, and the CPU quota of its container."""
     try:
@@ -149,14 +250,15 @@ def _quota(root: Path) -> int | None:
     return -(-int(quota) // int(period))
 
 
-def _apple_features() -> tuple[tuple[str, ...], str]:
-    found = tuple(linux for apple, linux in APPLE_FEATURES.items() if sysctl(f"hw.optional.arm.{apple}") == "1")
+def apple_features(ask: Callable[[str], str]) -> tuple[str, ...]:
+    """The features that a Mac's sysctl names; `ask` gives the value of one name."""
+    found = tuple(linux for apple, linux in APPLE_FEATURES.items() if ask(f"hw.optional.arm.{apple}") == "1")
     if found:
-        return found, "probed: sysctl hw.optional.arm"
-    words = set(f"{sysctl('machdep.cpu.features')} {sysctl('machdep.cpu.leaf7_features')}".lower().split())
+        return found
+    words = set(f"{ask('machdep.cpu.features')} {ask('machdep.cpu.leaf7_features')}".lower().split())
     renamed = {"avx1.0": "avx"}
     flags = {renamed.get(word, word) for word in words}
-    return tuple(name for name in X86_FEATURES if name in flags), "probed: sysctl machdep.cpu.features"
+    return tuple(name for name in X86_FEATURES if name in flags)
 
 
 def _first(text: str, key: str) -> str:

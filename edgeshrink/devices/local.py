@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import mmap
 import platform
 import shutil
 import sys
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edgeshrink.catalog.profiles import THIS_MACHINE, load_profile
@@ -17,21 +14,12 @@ from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.measurement import HostFacts, HostState
 from edgeshrink.core.profile import BytesFact, CountFact, DeviceFacts, DeviceProfile, NamesFact, RateFact, TextFact
 from edgeshrink.devices import cpu, memory, state
+from edgeshrink.devices.matching import Hardware, Match, compare
+from edgeshrink.devices.probing.identity import device_id
 from edgeshrink.devices.system import ROOT, read_text
 
 BUDGET_OF = "laptop-4core-8gb"
 """The profile whose budget `this-machine` is judged against; one's own file of that name changes it."""
-
-RAM_TOLERANCE = 0.15
-"""A system shows up to this share less RAM than the data sheet says: firmware and GPU keep some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Is this host the profile's device? `why` says what decided."""
-
-    is_host: bool
-    why: str
 
 
 @functools.cache
@@ -39,11 +27,17 @@ def host_facts() -> HostFacts:
     """This machine. `id` stays the same until another machine, or other hardware, is underneath."""
     name, cores, ram = cpu.cpu_name().value, cpu.physical_cores(), memory.total_ram()
     features, _ = cpu.isa_features()
-    # A kernel update moves the visible RAM by some MiB: that is the same hardware.
-    identity = (platform.system(), platform.machine(), name, cores, round(ram / 2**28), features, _machine_id())
-    digest = hashlib.sha256(repr(("edgeshrink host", *identity)).encode()).hexdigest()[:16]
+    identity = device_id(
+        system=platform.system(),
+        machine=platform.machine(),
+        cpu=name,
+        cores=cores + cpu.offline_cpus(),
+        ram_bytes=ram,
+        features=features,
+        serial=_machine_id(),
+    )
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    return HostFacts(id=digest, system=system, cpu=name, cores=cores, ram_bytes=ram, python=platform.python_version())
+    return HostFacts(id=identity, system=system, cpu=name, cores=cores, ram_bytes=ram, python=platform.python_version())
 
 
 def host_state() -> HostState:
@@ -75,20 +69,17 @@ def host_is(profile: DeviceProfile) -> Match:
     """Is this host the device that `profile` describes? Only then do its speed and memory lines get a verdict."""
     if profile.id == THIS_MACHINE:
         return Match(True, "the profile was probed on this machine")
-    facts = profile.facts
-    if facts.hardware_model is None:
-        return Match(False, f"{profile.id} names no hardware model to recognise a host by")
     names, _ = cpu.hardware_names()
-    wanted = facts.hardware_model.value
-    model = next((name for name in names if any(fnmatchcase(name, pattern) for pattern in wanted)), "")
-    if not model:
-        return Match(False, f"this host is {names[0] if names else 'without a model name'}, not {profile.name}")
-    if cpu.physical_cores() != facts.cores.value:
-        return Match(False, f"{model} has {facts.cores.value} cores in the profile, {cpu.physical_cores()} here")
-    ram, expected = memory.total_ram(), int(facts.ram_bytes.value)
-    if not (1 - RAM_TOLERANCE) * expected <= ram <= 1.01 * expected:
-        return Match(False, f"{model} has {expected / 2**30:.1f} GiB in the profile, {ram / 2**30:.1f} GiB here")
-    return Match(True, f"this host says it is {model}, with the profile's cores and RAM")
+    features, _ = cpu.isa_features()
+    seen = Hardware(
+        who="this host",
+        names=names,
+        cores=cpu.physical_cores(),
+        ram_bytes=memory.total_ram(),
+        features=features,
+        page_bytes=mmap.PAGESIZE,
+    )
+    return compare(seen, profile)
 
 
 def _probed_facts(calibration: MachineCalibration | None) -> DeviceFacts:
@@ -136,4 +127,5 @@ def _os_limits() -> TextFact:
 
 def _machine_id() -> str:
     """What tells two machines of one make apart; "" where the system has no such file (macOS, Windows)."""
-    return read_text(ROOT / "etc/machine-id")
+    serial = read_text(ROOT / "proc/device-tree/serial-number")
+    return "+".join(filter(None, [read_text(ROOT / "etc/machine-id"), serial]))

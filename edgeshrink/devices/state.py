@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import psutil
 
@@ -13,8 +15,15 @@ from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.devices.memory import available_ram
 from edgeshrink.devices.system import ROOT, read_int, read_text
 
-# Names that Linux drivers give to a processor's own sensor; others (batteries, disks, radios) do not count.
-CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu", "soc", "x86_pkg_temp", "acpitz", "tctl")
+# Names that Linux drivers give to a processor's own sensor; others (batteries, disks, radios) do not count. The last
+# ones are those of phones (Google and Samsung name clusters, MediaTek prefixes all of its own) and of Jetsons.
+CPU_SENSORS = (
+    "coretemp", "k10temp", "zenpower", "cpu", "soc", "x86_pkg_temp", "acpitz", "tctl",
+    "big", "mid", "little", "mtktscpu", "tj",
+)  # fmt: skip
+
+
+NO_GOVERNOR = "unknown: this system shows no frequency governor"
 
 
 def host_state(root: Path = ROOT) -> HostState:
@@ -30,22 +39,27 @@ def host_state(root: Path = ROOT) -> HostState:
 
 def temperature(root: Path = ROOT) -> Reading:
     """The hottest processor sensor, degrees Celsius."""
-    seen: dict[str, float] = {}
+    here = "in /sys/class/thermal or /sys/class/hwmon" if sys.platform == "linux" else f"that {sys.platform} shows"
+    return hottest(_sensors(root), where=here)
+
+
+def hottest(sensors: Iterable[tuple[str, float]], *, where: str) -> Reading:
+    """The hottest processor sensor among (name, degrees Celsius)."""
+    seen = [(celsius, name) for name, celsius in sensors if name.lower().startswith(CPU_SENSORS)]
+    if not seen:
+        return Unmeasured(f"no processor temperature {where}")
+    celsius, name = max(seen)
+    return Measured(celsius, how=f"sensor {name}")
+
+
+def _sensors(root: Path) -> Iterator[tuple[str, float]]:
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        _note(seen, read_text(zone / "type"), read_int(zone / "temp"))
+        if (millidegrees := read_int(zone / "temp")) is not None:
+            yield read_text(zone / "type"), millidegrees / 1000
     for chip in sorted((root / "sys/class/hwmon").glob("hwmon*")):
         for sensor in sorted(chip.glob("temp*_input")):
-            _note(seen, read_text(chip / "name"), read_int(sensor))
-    if not seen:
-        here = "in /sys/class/thermal or /sys/class/hwmon" if sys.platform == "linux" else f"that {sys.platform} shows"
-        return Unmeasured(f"no processor temperature {here}")
-    hottest = max(seen, key=lambda name: seen[name])
-    return Measured(seen[hottest], how=f"sensor {hottest}")
-
-
-def _note(seen: dict[str, float], name: str, millidegrees: int | None) -> None:
-    if millidegrees is not None and name.lower().startswith(CPU_SENSORS):
-        seen[name] = max(seen.get(name, -273.0), millidegrees / 1000)
+            if (millidegrees := read_int(sensor)) is not None:
+                yield read_text(chip / "name"), millidegrees / 1000
 
 
 def _load() -> Reading:
@@ -58,17 +72,21 @@ def governor(root: Path = ROOT) -> str:
     """The frequency governors in use, or a text that begins with "unknown"."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     found = sorted({text for file in files if (text := read_text(file))})
-    return " + ".join(found) or "unknown: this system shows no frequency governor"
+    return " + ".join(found) or NO_GOVERNOR
 
 
 def _frequency(root: Path) -> Reading:
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
-    clocks = [khz / 1000 for file in files if (khz := read_int(file)) is not None]
-    how = "scaling_cur_freq, mean over the CPUs"
+    khz = [found for file in files if (found := read_int(file)) is not None]
+    return mean_clock(khz, "" if khz else read_text(root / "proc/cpuinfo"))
+
+
+def mean_clock(khz: Sequence[int], cpuinfo: str) -> Reading:
+    """MHz, mean over the CPUs; by the text of /proc/cpuinfo where no `khz` were read."""
+    clocks, how = [each / 1000 for each in khz], "scaling_cur_freq, mean over the CPUs"
     if not clocks:
-        text = read_text(root / "proc/cpuinfo")
-        clocks = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*:\s*([0-9.]+)", text, re.MULTILINE)]
+        clocks = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*:\s*([0-9]{1,5}(?:\.[0-9]+)?)\s*$", cpuinfo, re.M)]
         how = "/proc/cpuinfo, mean over the CPUs"
     if not clocks:
         return Unmeasured("this system shows no clock frequency")
-    return Measured(sum(clocks) / len(clocks), n=len(clocks), low=min(clocks), high=max(clocks), how=how)
+    return Measured(fmean(clocks), n=len(clocks), low=min(clocks), high=max(clocks), how=how)

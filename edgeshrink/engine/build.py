@@ -16,12 +16,14 @@ from edgeshrink.core.request import Request
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
 from edgeshrink.engine.climb import Built, climb
+from edgeshrink.engine.device_sessions import Confirm, check_device_format
 from edgeshrink.engine.exporters.interface import Exporter
 from edgeshrink.engine.exporters.registry import exporter
 from edgeshrink.engine.machine import BUSY_SHARE, calibrated
 from edgeshrink.engine.networks.build import build_network
 from edgeshrink.engine.opened import open_model
 from edgeshrink.engine.output import check_output, folder_name
+from edgeshrink.engine.place import open_place
 from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away, version_notes
 from edgeshrink.engine.workshop import Workshop
@@ -30,8 +32,6 @@ from edgeshrink.errors import NoSpace
 from edgeshrink.planning.ladder import Move, first
 from edgeshrink.planning.resolve import Situation, candidates, plan_for, preferred_scheme
 from edgeshrink.store import Store
-
-Confirm = Callable[[str], bool]
 
 
 def build(
@@ -44,20 +44,27 @@ def build(
     request = request or Request()
     network = None if request.model is None else network_source(request.model, offline=request.offline)
     if network is not None:
-        return build_network(request, network, listener=listener)
+        return build_network(request, network, confirm=confirm, listener=listener)
     check_request(request)
     store = Store()
     model = open_model(request)
     out = request.out or Path("edgeshrink-out") / folder_name(request, model.name)
     check_output(out)
-    workshop = Workshop(request, model, store, listener, request.threads or default_threads())
-    workshop.check_before_work()
     situation = find_situation(request, model, None)
+    check_device_format(request, situation.format_name)
+    with open_place(request, situation.profile) as place:
+        workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, confirm)
+        return _build(workshop, situation, out, confirm)
+
+
+def _build(workshop: Workshop, situation: Situation, out: Path, confirm: Confirm) -> Report:
+    store = workshop.store
+    workshop.check_before_work()
     maker = exporter(situation.format_name, workshop)
     maker.check_before_work()
     candidates(situation)  # a pattern that matches no tensor is refused before any work
     with store.in_use():
-        calibration = calibrated(store, listener)
+        calibration = calibrated(store, workshop.listener)
         if calibration.others_cpu_share > BUSY_SHARE:
             workshop.notes.append(
                 f"speeds are predicted from a calibration during which other programs used "
@@ -84,7 +91,7 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
         target=situation.target.id,
         profile=situation.profile.id,
         profile_name=situation.profile.name,
-        runs_on_this_host=situation.on_this_host,
+        on_device=workshop.place.is_device,
         context=plan.context,
         source=source_summary(workshop.model, workshop.source_sha256),
         artifact=artifact_summary(workshop.model, built.artifact, plan, built.delegation),

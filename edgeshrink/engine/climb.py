@@ -54,7 +54,8 @@ def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: M
             measured = quality
         elif ahead.scheme is None:
             measured = workshop.measurements(situation, plan, artifact, here)
-        lines = device_lines(budget, artifact.nbytes, measured, plan.predictions)
+        counted = workshop.place.countable(measured)
+        lines = device_lines(budget, artifact.nbytes, counted, plan.predictions)
         tried.append(Tried(plan.scheme, good, holds(lines)))
         move = following(ladder, tried)
         if isinstance(quality, Quality) and quality.failed_checks:
@@ -62,7 +63,7 @@ def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: M
         verdict = judge(
             budget,
             artifact_bytes=artifact.nbytes,
-            measurements=measured,
+            measurements=counted,
             quality=quality,
             predictions=plan.predictions,
             delegate=asked_delegate(situation, plan, measured),

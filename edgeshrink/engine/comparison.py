@@ -12,7 +12,8 @@ from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.report import COMPARISON_SCHEMA, Comparison, FormatOutcome
 from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target
-from edgeshrink.engine.build import Confirm, build
+from edgeshrink.engine.build import build
+from edgeshrink.engine.device_sessions import Confirm
 from edgeshrink.engine.networks.situation import network_formats
 from edgeshrink.engine.output import check_output
 from edgeshrink.engine.situation import check_request, find_device

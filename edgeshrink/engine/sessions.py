@@ -14,6 +14,11 @@ from edgeshrink.runtimes.registry import runtime
 _PROMPT_TOKENS = (32, 128, 512)
 
 
+def session_lengths(budget: Budget) -> tuple[int, ...]:
+    """The budget's prompt length comes first: a session gives its own samples to the length that is judged."""
+    return tuple(dict.fromkeys((budget.ttft_prompt_tokens, *_PROMPT_TOKENS)))
+
+
 def session_step(
     request: Request,
     artifact: Path,
@@ -26,8 +31,6 @@ def session_step(
     delegate: str,
 ) -> Measure:
     """The step that measures `artifact` as `budget` wants it judged."""
-    # The budget's length comes first: a session gives its own samples to the length that is judged.
-    lengths = dict.fromkeys((budget.ttft_prompt_tokens, *_PROMPT_TOKENS))
     return Measure(
         artifact=artifact,
         artifact_sha256=sha256,
@@ -36,7 +39,7 @@ def session_step(
         context=context,
         threads=request.threads,
         gpu_layers=request.gpu_layers,
-        prompt_tokens=tuple(lengths),
+        prompt_tokens=session_lengths(budget),
         power_sources=power_sources,
         runtime_build=runtime(runtime_name).build_id(),
         host_id=host_facts().id,

@@ -39,7 +39,7 @@ def find_device(request: Request, calibration: MachineCalibration | None) -> tup
     """The target, the device profile, and whether this host is that device."""
     target = load_target(request.target)
     profile = profile_for(request.profile or target.default_profile, calibration)
-    return target, profile, host_is(profile).is_host
+    return target, profile, host_is(profile).is_device
 
 
 def find_situation(

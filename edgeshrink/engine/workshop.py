@@ -25,7 +25,9 @@ from edgeshrink.core.target import TargetFormat
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.devices.memory import app_ram, available_ram
 from edgeshrink.engine.artifacts import Finished
+from edgeshrink.engine.device_sessions import device_step, run_session
 from edgeshrink.engine.opened import OpenModel, require_buildable, source_digest, tokenizer_digest
+from edgeshrink.engine.place import Place
 from edgeshrink.engine.sessions import session_step
 from edgeshrink.engine.situation import find_situation, gguf_header
 from edgeshrink.engine.steps import evaluation, export_gguf, importance, measuring, pretokenizer, reference
@@ -63,6 +65,8 @@ class Workshop:
     store: Store
     listener: Listener
     threads: int
+    place: Place
+    confirm: Callable[[str], bool]
     used: list[Stored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -225,9 +229,27 @@ class Workshop:
     def measurements(
         self, situation: Situation, plan: Plan, artifact: Finished, delegate: str
     ) -> Measurements | Unmeasured:
-        """One session on this machine, where this machine is the device."""
-        if not situation.on_this_host:
-            return Unmeasured(f"this host is not {situation.profile.name}: run `edgeshrink profile` there")
+        """One session on the attached device, or on this machine where it is the profile's device."""
+        place = self.place
+        if place.attached is not None:
+            attached_step = device_step(
+                place.attached,
+                self.request,
+                artifact.path,
+                artifact.sha256,
+                runtime=plan.runtime,
+                network=False,
+                context=plan.context,
+                budget=situation.profile.budget,
+                power_sources=situation.target.power_sources,
+                delegate=plan.delegate,
+                confirm=self.confirm,
+                listener=self.listener,
+            )
+            stored = run_session(self.store, attached_step, self.listener, again=self.request.remeasure)
+            return measuring.read_measurements(self.note(stored).folder)
+        if not place.is_device and not place.anyway:
+            return Unmeasured(f"this host is not {situation.profile.name}: name it with --device, or profile it there")
         step = session_step(
             self.request,
             artifact.path,
@@ -245,7 +267,10 @@ class Workshop:
         return self.store.log_file(f"{self.model.name}-{name}.log")
 
     def run(self, step: Step, *, again: bool = False) -> Stored:
-        stored = self.store.run(step, self.listener, again=again)
+        return self.note(self.store.run(step, self.listener, again=again))
+
+    def note(self, stored: Stored) -> Stored:
+        """Remember a result that the report will name."""
         if stored not in self.used:
             self.used.append(stored)
         return stored

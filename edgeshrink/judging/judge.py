@@ -139,6 +139,7 @@ def device_lines(
         yield _line("artifact size", "bytes", limit, size, predicted("artifact_bytes"))
     if (limit := budget.peak_rss_bytes_max) is not None:
         yield _line("peak RAM", "bytes", limit, reading("peak_rss_bytes"), predicted("peak_rss_bytes"))
+        yield from _fit_lines(limit, measurements)
     if network:
         if (slowest := budget.inference_p95_ms_max) is not None:
             yield _line("inference p95", "ms", slowest, _inference(measurements), None)
@@ -151,7 +152,31 @@ def device_lines(
     if (pause := budget.inter_token_p99_ms_max) is not None:
         yield _line("inter-token p99", "ms", pause, reading("inter_token_p99_ms"), None)
     if (energy := budget.energy_mj_per_token_max) is not None:
-        yield _line("energy per token", "mJ", energy, reading("energy_mj_per_token"), None)
+        yield _line("energy per token", "mJ", energy, _energy(measurements), None)
+
+
+def _fit_lines(limit: float, measurements: Measurements | Unmeasured) -> Iterator[VerdictLine]:
+    """What a session saw of mapped weights: they fit only where all of them may stay, and none came back from storage.
+
+    A session that does not look (the Python runtimes') has no such line.
+    """
+    if isinstance(measurements, Unmeasured):
+        return
+    memory = measurements.memory
+    if isinstance(memory.fit_bytes, Measured):
+        yield _line("fits RAM", "bytes", limit, memory.fit_bytes, None)
+    if isinstance(memory.major_faults, Measured):
+        yield _line("paging", "major faults", 0, memory.major_faults, None)
+
+
+def _energy(measurements: Measurements | Unmeasured) -> Reading:
+    """A modelled figure never passes a power line: nothing sensed it."""
+    if isinstance(measurements, Unmeasured):
+        return measurements
+    power = measurements.power
+    if power is not None and power.origin == "modelled" and isinstance(measurements.energy_mj_per_token, Measured):
+        return Unmeasured(f"{power.source} models power, nothing measured it: {power.why or power.scope}")
+    return measurements.energy_mj_per_token
 
 
 def _ttft(prompt_tokens: int, measurements: Measurements | Unmeasured) -> Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from edgeshrink.errors import RuntimeFailed
@@ -20,3 +21,9 @@ def artifact_files(path: Path) -> tuple[Path, ...]:
 def artifact_bytes(path: Path) -> int:
     """Bytes of all of its files together."""
     return sum(file.stat().st_size for file in artifact_files(path))
+
+
+def sha256_of(file: Path) -> str:
+    """The file's digest, read in pieces."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,16 +7,14 @@ between timed stretches only.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgeshrink.measure.loading import Emit
 from edgeshrink.measure.memory import Recorder
-from edgeshrink.measure.power.interface import Meter
+from edgeshrink.measure.power.here import PowerHere
 from edgeshrink.measure.statistics import SAMPLES_NEEDED, percentile
 from edgeshrink.runtimes.interface import Session
 
@@ -27,14 +25,6 @@ DECODE_S = 30.0
 """A model so slow that decode would take longer decodes fewer tokens a repetition, not fewer repetitions."""
 _SAMPLE_EVERY_S = 0.25
 _WARM_UP_TOKENS = 8
-
-
-@dataclass(slots=True)
-class DecodeRun:
-    """One repetition: milliseconds of each step, and the joules it took where a meter is there and did not fail."""
-
-    steps_ms: list[float] = field(default_factory=list)
-    joules: float | None = None
 
 
 def warm_up(session: Session, ids: Sequence[int]) -> float:
@@ -99,10 +89,10 @@ def time_decode(
     tokens: int,
     repetitions: int,
     recorder: Recorder,
-    meter: Meter | None,
+    power: PowerHere,
     emit: Emit,
-) -> list[DecodeRun]:
-    """`repetitions` times: fill an empty context with `ids`, then time `tokens` greedy steps one by one.
+) -> list[list[float]]:
+    """`repetitions` times: fill an empty context with `ids`, then time `tokens` greedy steps, milliseconds of each.
 
     A stop id does not stop it: every repetition decodes the same number of tokens.
     """
@@ -110,33 +100,24 @@ def time_decode(
     for _ in range(repetitions):
         session.reset()
         token = _greedy(session.prefill(ids))
-        run = DecodeRun()
+        run: list[float] = []
         recorder.sample()
+        power.begin()
         looked = time.perf_counter()
-        metering = meter is not None and _try(meter.start)
         for _ in range(tokens):
             began = time.perf_counter()
             token = _greedy(session.decode(token))
             ended = time.perf_counter()
-            run.steps_ms.append(1e3 * (ended - began))
+            run.append(1e3 * (ended - began))
+            power.look()
             if ended - looked > _SAMPLE_EVERY_S:
                 recorder.sample()
                 looked = time.perf_counter()
-        if meter is not None and metering:
-            with contextlib.suppress(OSError):
-                run.joules = meter.stop()
+        power.end(tokens)
         recorder.sample()
         runs.append(run)
-        emit({"event": "decode", "steps_ms": run.steps_ms, "joules": run.joules})
+        emit({"event": "decode", "steps_ms": run})
     return runs
-
-
-def _try(start: Callable[[], None]) -> bool:
-    try:
-        start()
-    except OSError:
-        return False
-    return True
 
 
 def _greedy(logits: np.ndarray) -> int:

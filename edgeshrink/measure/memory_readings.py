@@ -8,9 +8,8 @@ from typing import Any
 
 from edgeshrink.core.measurement import Memory, MemorySample
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
+from edgeshrink.measure.assembly import thinned
 
-_TIMELINE = 400
-"""Samples kept for the chart."""
 _HOW = "whole child process (Python, runtime, weights, KV cache)"
 
 
@@ -54,6 +53,4 @@ def _pss(peak: int | None) -> Reading:
 
 
 def _timeline(rows: list[Any]) -> tuple[MemorySample, ...]:
-    step = max(1, -(-len(rows) // _TIMELINE))
-    kept = [row for index, row in enumerate(rows) if index % step == 0 or index == len(rows) - 1]
-    return tuple(MemorySample(at_s=row[0], phase=row[1], anon_bytes=row[3], file_bytes=row[4]) for row in kept)
+    return thinned([MemorySample(at_s=row[0], phase=row[1], anon_bytes=row[3], file_bytes=row[4]) for row in rows])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.measurement import InferencePoint, Measurements
-from edgeshrink.core.reading import Measured, Reading, Unmeasured
+from edgeshrink.core.reading import Reading, Unmeasured
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
 from edgeshrink.measure.files import artifact_bytes
@@ -17,6 +15,7 @@ from edgeshrink.measure.latency import LEAST_REPETITIONS
 from edgeshrink.measure.memory_readings import memory_readings
 from edgeshrink.measure.network_inputs import RANDOM_NOTE, Chosen, choose_samples
 from edgeshrink.measure.observing import Watcher, observe
+from edgeshrink.measure.power.here import from_json
 from edgeshrink.measure.statistics import SAMPLES_NEEDED, percentile_reading
 from edgeshrink.runtimes.child import run_job
 
@@ -65,6 +64,7 @@ def measure_network(
         observed = observe(_WORKER, parameters, Watcher(listener, path.name, total))
     seen = observed.seen
     cold, warm = observed.load_readings("open, one run")
+    power, energy, each = from_json(seen["power"], unit="run")
     return Measurements(
         artifact_sha256=sha256,
         artifact_bytes=nbytes,
@@ -85,21 +85,14 @@ def measure_network(
         memory=memory_readings(seen["memory"]),
         energy_mj_per_token=_NO_TOKENS,
         inference=tuple(
-            _point(sample, times, _energy(seen, times, joules))
-            for sample, times, joules in zip(chosen, seen["runs"], seen["joules"], strict=True)
+            _point(sample, times, spent)
+            for sample, times, spent in zip(chosen, seen["runs"], each or [energy] * len(chosen), strict=True)
         ),
         notes=(*(() if samples else (RANDOM_NOTE,)), *observed.busy_notes()),
+        power=power,
     )
 
 
 def _point(sample: Chosen, times: list[float], energy: Reading) -> InferencePoint:
     p50, p95, p99 = (percentile_reading(times, percent, how=_HOW) for percent in (50, 95, 99))
     return InferencePoint(sample.shapes, p50, p95, p99, tuple(times), energy)
-
-
-def _energy(seen: Mapping[str, Any], times: list[float], joules: float | None) -> Reading:
-    if seen["meter"] is None:
-        return Unmeasured(str(seen["no_meter"]))
-    if joules is None:
-        return Unmeasured("the power source failed while in use")
-    return Measured(1e3 * joules / len(times), n=len(times), how=f"mean of {len(times)} runs; {seen['meter']}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import time
 from dataclasses import asdict
@@ -16,8 +15,7 @@ from edgeshrink.measure.latency import LEAST_REPETITIONS
 from edgeshrink.measure.loading import Emit, time_loads
 from edgeshrink.measure.memory import Recorder, forget_peak
 from edgeshrink.measure.network_inputs import draw_samples, read_inputs
-from edgeshrink.measure.power.interface import Meter
-from edgeshrink.measure.power.registry import first_available
+from edgeshrink.measure.power.here import PowerHere
 from edgeshrink.measure.statistics import SAMPLES_NEEDED
 from edgeshrink.runtimes.interface import Arrays, NetworkSession
 from edgeshrink.runtimes.network_session import run_in_order
@@ -65,23 +63,23 @@ def session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     `idle`: threads spin while they wait. Where other programs begin to work meanwhile, `turned_busy` is the result.
     """
     try:
-        return _session(parameters, emit)
+        with PowerHere(parameters["power_sources"]).sampling() as power:
+            return _session(parameters, power, emit)
     except TurnedBusy:
         return {"turned_busy": True}
     finally:
         gc.enable()
 
 
-def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
+def _session(parameters: dict[str, Any], power: PowerHere, emit: Emit) -> dict[str, object]:
     runtime(parameters["runtime"]).preload(network=True)
     samples = [read_inputs(Path(parameters["samples"]), index) for index in parameters["indices"]]
     gc.collect()
     gc.disable()  # a collection inside a timed run would be charged to the network
     forget_peak()
     recorder = Recorder()
+    power.rest()
     use = CpuUse()
-    source = first_available(parameters["power_sources"])
-    meter = None if isinstance(source, str) else source[1]
     recorder.enter("load")
     emit({"event": "phase", "phase": "load"})
     with recorder.watching():
@@ -91,7 +89,7 @@ def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         emit({"event": "phase", "phase": "run"})
         recorder.guard = IdleGuard() if parameters["idle"] else None
         runs = [
-            time_runs(opened, _first_run(opened, inputs), parameters["repetitions"], recorder, meter, emit)
+            time_runs(opened, _first_run(opened, inputs), parameters["repetitions"], recorder, power, emit)
             for inputs in samples
         ]
         recorder.guard = None
@@ -101,31 +99,25 @@ def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     return {
         "turned_busy": False,
         "runtime": asdict(facts),
-        "runs": [times for times, _ in runs],
-        "joules": [joules for _, joules in runs],
-        "meter": None if meter is None else meter.scope,
-        "no_meter": source if isinstance(source, str) else None,
+        "runs": runs,
+        "power": power.as_json(),
         "others": use.others_since(),
         "memory": recorder.as_json(),
     }
 
 
 def time_runs(
-    session: NetworkSession, inputs: Arrays, repetitions: int, recorder: Recorder, meter: Meter | None, emit: Emit
-) -> tuple[list[float], float | None]:
-    """Milliseconds of each run after one that is not counted, and the joules that all of them took together.
+    session: NetworkSession, inputs: Arrays, repetitions: int, recorder: Recorder, power: PowerHere, emit: Emit
+) -> list[float]:
+    """Milliseconds of each run after one that is not counted; `power` stands around the counted ones.
 
     At least `repetitions` (and LEAST_REPETITIONS) runs; then those that p99 lacks, as long as RUNS_S lasts.
     """
     session.run(inputs)
     least, times = max(LEAST_REPETITIONS, repetitions), list[float]()
     most = max(least, SAMPLES_NEEDED[99])
-    metering = False
-    if meter is not None:
-        with contextlib.suppress(OSError):
-            meter.start()
-            metering = True
     recorder.sample()
+    power.begin()
     looked = time.perf_counter()
     reported = 0
     while len(times) < least or (len(times) < most and sum(times) < 1e3 * RUNS_S):
@@ -133,14 +125,12 @@ def time_runs(
         session.run(inputs)
         ended = time.perf_counter()
         times.append(1e3 * (ended - began))
+        power.look()
         if ended - looked > _LOOK_EVERY_S:
             recorder.sample()
             emit({"event": "inference", "runs": len(times) - reported})
             reported, looked = len(times), time.perf_counter()
-    joules = None
-    if meter is not None and metering:
-        with contextlib.suppress(OSError):
-            joules = meter.stop()
+    power.end(len(times))
     recorder.sample()
     emit({"event": "inference", "runs": max(most, len(times)) - reported})
-    return times, joules
+    return times

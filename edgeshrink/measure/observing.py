@@ -9,14 +9,11 @@ from typing import Any
 
 from edgeshrink.core.events import Listener, Progress
 from edgeshrink.core.measurement import HostState, RuntimeFacts
-from edgeshrink.core.reading import Reading, Unmeasured
+from edgeshrink.core.reading import Reading
 from edgeshrink.devices.local import host_state
-from edgeshrink.measure.cpu_use import BUSY, machine_is_busy
-from edgeshrink.measure.statistics import median_reading
+from edgeshrink.measure.assembly import load_readings, others_note
+from edgeshrink.measure.cpu_use import machine_is_busy
 from edgeshrink.runtimes.child import run_job
-
-_COLD_ENOUGH = 0.1
-"""Share of a file's pages that may stay in the page cache for a load to be called cold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +33,7 @@ class Observed:
         return RuntimeFacts(**{**facts, "cpu_features": tuple(facts["cpu_features"])})
 
     def busy_notes(self) -> list[str]:
-        notes = []
-        others = self.seen["others"]
-        if others > BUSY:
-            notes.append(f"other programs used {others:.0%} of the CPUs meanwhile: on an idle machine it is faster")
+        notes = list(others_note(self.seen["others"]))
         if not self.spun:
             notes.append("the machine was busy, so threads slept while they waited for each other, not span")
         return notes
@@ -47,17 +41,9 @@ class Observed:
     def load_readings(self, what: str) -> tuple[Reading, Reading]:
         """Cold and warm; `what` says what a load is."""
         loads = self.loads
-        warm = median_reading(loads["warm_ms"], how=f"{what}; file in the page cache", nothing="nothing was loaded")
-        if loads["not_cold"] is not None:
-            return Unmeasured(str(loads["not_cold"])), warm
-        stayed = loads["stayed"]
-        if stayed is not None and stayed > _COLD_ENOUGH:
-            return Unmeasured(f"{stayed:.0%} of the file stayed in the page cache after posix_fadvise"), warm
-        checked = "cold as far as posix_fadvise allows"
-        if stayed is not None:
-            checked = f"mincore: {stayed:.1%} of the pages stayed"
-        how = f"{what}; page cache dropped by posix_fadvise(DONTNEED) before each, {checked}"
-        return median_reading(loads["cold_ms"], how=how, nothing="nothing was loaded"), warm
+        return load_readings(
+            loads["cold_ms"], loads["warm_ms"], stayed=loads["stayed"], not_cold=loads["not_cold"], what=what
+        )
 
 
 class Watcher:

@@ -7,10 +7,12 @@ from importlib import resources
 
 from edgeshrink.runtimes.interface import Session
 
+_CHARACTERS = 12  # of text for a token: more than tokenizers put into one on average
+
 
 def prompt_ids(session: Session, count: int) -> tuple[list[int], str]:
     """`count` ids to prefill, and a word on where they came from."""
-    text = _shipped_text(12 * count)
+    text = shipped_text(count)
     if text and session.stop_ids:
         ids = session.tokenize(text, add_special=True, parse_special=False)
         if len(ids) > 1:
@@ -28,13 +30,13 @@ def prompt_ids(session: Session, count: int) -> tuple[list[int], str]:
     return ids, "random ids"
 
 
-def _shipped_text(characters: int) -> str:
-    """The beginning of the first text that comes with the package; "" where there is none."""
+def shipped_text(tokens: int) -> str:
+    """The beginning of the first text that comes with the package, long enough for `tokens`; "" where there is none."""
     folder = resources.files("edgeshrink") / "_texts"
     if not folder.is_dir():
         return ""
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".txt"):
             with entry.open("r", encoding="utf-8") as stream:
-                return stream.read(characters)
+                return stream.read(_CHARACTERS * tokens)
     return ""

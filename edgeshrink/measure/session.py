@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from edgeshrink.core.events import Listener, silent
-from edgeshrink.core.measurement import Measurements, PrefillPoint
-from edgeshrink.core.reading import Reading, Unmeasured
+from edgeshrink.core.measurement import Measurements
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
+from edgeshrink.measure.assembly import LOADED, decode_readings, does_not_fit, prefill_points
 from edgeshrink.measure.files import artifact_bytes
 from edgeshrink.measure.latency import LEAST_REPETITIONS
 from edgeshrink.measure.memory_readings import memory_readings
 from edgeshrink.measure.observing import Observed, Watcher, observe
-from edgeshrink.measure.statistics import SAMPLES_NEEDED, median_reading, percentile_reading
+from edgeshrink.measure.power.here import from_json
+from edgeshrink.measure.statistics import SAMPLES_NEEDED
 
 
 def measure(
@@ -59,10 +58,10 @@ def measure(
     total = len(lengths) * max(repetitions, SAMPLES_NEEDED[95]) + repetitions
     observed = observe("edgeshrink.measure.worker", parameters, Watcher(listener, path.name, total))
     seen = observed.seen
-    cold, warm = observed.load_readings("open, context, one token computed")
+    cold, warm = observed.load_readings(LOADED)
     runs: list[list[float]] = seen["decode"]
-    steps = tuple(step for run in runs for step in run)
-    how = f"decode step and greedy choice, after a prompt of {seen['decode_prompt_tokens']} tokens"
+    decode = decode_readings(runs, seen["decode_prompt_tokens"])
+    power, energy, _ = from_json(seen["power"])
     return Measurements(
         artifact_sha256=sha256,
         artifact_bytes=nbytes,
@@ -74,56 +73,23 @@ def measure(
         after=observed.after,
         load_cold_ms=cold,
         load_warm_ms=warm,
-        prefill=_prefill_points(prompt_tokens, dict(seen["prefill"]), context),
-        decode_tok_s=median_reading(
-            [1e3 * len(run) / sum(run) for run in runs],
-            how=f"{len(runs)} repetitions of {seen['decode_tokens']} tokens, {how}",
-            nothing="nothing was decoded",
-        ),
-        inter_token_p50_ms=percentile_reading(steps, 50, how=how),
-        inter_token_p95_ms=percentile_reading(steps, 95, how=how),
-        inter_token_p99_ms=percentile_reading(steps, 99, how=how),
-        inter_token_samples_ms=steps,
+        prefill=prefill_points(prompt_tokens, dict(seen["prefill"]), context),
+        decode_tok_s=decode.decode_tok_s,
+        inter_token_p50_ms=decode.inter_token_p50_ms,
+        inter_token_p95_ms=decode.inter_token_p95_ms,
+        inter_token_p99_ms=decode.inter_token_p99_ms,
+        inter_token_samples_ms=decode.samples_ms,
         memory=memory_readings(seen["memory"]),
-        energy_mj_per_token=_energy(seen),
+        energy_mj_per_token=energy,
         notes=_notes(observed, gpu_layers, prompt_tokens, context),
-    )
-
-
-def _prefill_points(
-    asked: tuple[int, ...], samples: Mapping[int, list[float]], context: int
-) -> tuple[PrefillPoint, ...]:
-    how = "ids handed over to first id chosen, empty context; without tokenization and loading"
-    points = []
-    for length in sorted(set(asked)):
-        if length in samples:
-            times = samples[length]
-            p50, p95 = (percentile_reading(times, percent, how=how) for percent in (50, 95))
-            speed = median_reading([1e3 * length / ms for ms in times], how="prompt tokens / TTFT", nothing="")
-            points.append(PrefillPoint(length, p50, p95, speed, tuple(times)))
-        else:
-            missing = Unmeasured(_does_not_fit(length, context))
-            points.append(PrefillPoint(length, missing, missing, missing, ()))
-    return tuple(points)
-
-
-def _does_not_fit(length: int, context: int) -> str:
-    return f"a prompt of {length} tokens does not fit a context of {context}"
-
-
-def _energy(seen: Mapping[str, Any]) -> Reading:
-    if seen["meter"] is None:
-        return Unmeasured(str(seen["no_meter"]))
-    per_token = [1e3 * joules / seen["decode_tokens"] for joules in seen["joules"] if joules is not None]
-    return median_reading(
-        per_token, how=f"decode only; {seen['meter']}", nothing="the power source failed while in use"
+        power=power,
     )
 
 
 def _notes(observed: Observed, gpu_layers: int, asked: tuple[int, ...], context: int) -> tuple[str, ...]:
     seen, facts = observed.seen, observed.runtime
     notes = [f"prompts are {seen['prompt_origin']}"]
-    notes += [_does_not_fit(length, context) for length in dict.fromkeys(asked) if not 0 < length <= context]
+    notes += [does_not_fit(length, context) for length in dict.fromkeys(asked) if not 0 < length <= context]
     if seen["decode_tokens"] < seen["decode_asked"]:
         notes.append(f"decode is slow here: {seen['decode_tokens']} tokens a repetition, not {seen['decode_asked']}")
     notes += observed.busy_notes()

@@ -16,7 +16,7 @@ from edgeshrink.measure.cpu_use import CpuUse, IdleGuard, TurnedBusy
 from edgeshrink.measure.files import artifact_files
 from edgeshrink.measure.loading import Emit, time_loads
 from edgeshrink.measure.memory import Recorder, forget_peak
-from edgeshrink.measure.power.registry import first_available
+from edgeshrink.measure.power.here import PowerHere
 from edgeshrink.measure.prompts import prompt_ids
 from edgeshrink.runtimes.interface import Session
 from edgeshrink.runtimes.registry import runtime
@@ -52,14 +52,15 @@ def session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     `idle`: threads spin while they wait. Where other programs begin to work meanwhile, `turned_busy` is the result.
     """
     try:
-        return _session(parameters, emit)
+        with PowerHere(parameters["power_sources"]).sampling() as power:
+            return _session(parameters, power, emit)
     except TurnedBusy:
         return {"turned_busy": True}
     finally:
         gc.enable()
 
 
-def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
+def _session(parameters: dict[str, Any], power: PowerHere, emit: Emit) -> dict[str, object]:
     runtime(parameters["runtime"]).preload()
     lengths: list[int] = parameters["lengths"]
     repetitions = max(latency.LEAST_REPETITIONS, parameters["repetitions"])
@@ -67,6 +68,7 @@ def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     gc.disable()  # a collection inside a timed step would be charged to the model
     forget_peak()
     recorder = Recorder()
+    power.rest()
     use = CpuUse()
     recorder.enter("load")
     emit({"event": "phase", "phase": "load"})
@@ -87,9 +89,7 @@ def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
             raise RuntimeFailed(f"a context of {context} tokens has no room to decode")
         tokens = latency.decode_tokens_within(latency.DECODE_S, step_ms, asked, repetitions)
         prompt = ids[: max(1, min(lengths[0] if lengths else 32, context - tokens))]
-        source = first_available(parameters["power_sources"])
-        meter = None if isinstance(source, str) else source[1]
-        runs = latency.time_decode(opened, prompt, tokens, repetitions, recorder, meter, emit)
+        runs = latency.time_decode(opened, prompt, tokens, repetitions, recorder, power, emit)
         recorder.guard = None
         recorder.enter("end")
         facts = opened.facts()
@@ -102,10 +102,8 @@ def _session(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         "decode_prompt_tokens": len(prompt),
         "decode_tokens": tokens,
         "decode_asked": asked,
-        "decode": [run.steps_ms for run in runs],
-        "joules": [run.joules for run in runs],
-        "meter": None if meter is None else meter.scope,
-        "no_meter": source if isinstance(source, str) else None,
+        "decode": runs,
+        "power": power.as_json(),
         "others": use.others_since(),
         "memory": recorder.as_json(),
     }

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from edgeshrink.core.quality import LayerError, NetworkQuality
 from edgeshrink.core.reading import Reading
 from edgeshrink.core.report import Report
+from edgeshrink.report.device_told import measured_on
 from edgeshrink.report.figures import brief_quality_rows, compared_on
 from edgeshrink.report.format import human_bytes, limit_text, line_label, plain, reading_text
+from edgeshrink.report.session_told import partial_text, session_facts, warnings
 from edgeshrink.report.told import (
-    BASELINE,
+    baseline_label,
     bits_text,
     delegation_rows,
     export_memory_text,
@@ -21,6 +23,8 @@ from edgeshrink.report.told import (
     layers_text,
     place_text,
 )
+
+_IN_TABLE = ("Peak RAM",)  # its parts have rows of their own
 
 
 def model_card(report: Report) -> str:
@@ -140,11 +144,14 @@ def _speed(report: Report) -> Iterator[str]:
     yield "## Speed and memory"
     yield ""
     yield (
-        f"Measured {_text(seen.taken_at)} on {_text(seen.host.cpu)} ({seen.host.cores} cores, "
-        f"{human_bytes(seen.host.ram_bytes)} RAM, {_text(seen.host.system)}) through {_text(runtime.name)} "
+        f"Measured {_text(seen.taken_at)} on {_text(measured_on(seen))} through {_text(runtime.name)} "
         f"{_text(runtime.version)} on {_text(runtime.backend)}, {runtime.threads} threads, "
         f"{seen.repetitions} repetitions."
     )
+    for warning in (partial_text(seen), *warnings(report)):
+        if warning:
+            yield ""
+            yield f"**{_text(line_label(warning.rstrip('.')))}.**"
     yield ""
     rows: list[tuple[str, str]] = []
     for run in seen.inference:
@@ -162,11 +169,13 @@ def _speed(report: Report) -> Iterator[str]:
         rows.append((f"TTFT p95 at {point.prompt_tokens:,} tokens", _reading(point.ttft_p95_ms, "ms")))
     rows += [
         ("Peak RSS", _reading(seen.memory.peak_rss_bytes, "bytes")),
-        (BASELINE, _reading(seen.memory.baseline_rss_bytes, "bytes")),
+        (baseline_label(seen), _reading(seen.memory.baseline_rss_bytes, "bytes")),
         ("Peak anonymous", _reading(seen.memory.peak_anon_bytes, "bytes")),
     ]
     if not seen.inference:
         rows.append(("Energy per token", _reading(seen.energy_mj_per_token, "mJ")))
+    if seen.device is not None:
+        rows += [(name, _text(text)) for name, text in session_facts(report, seen) if name not in _IN_TABLE]
     yield from _table(("Figure", "Value"), rows)
 
 
@@ -177,7 +186,7 @@ def _limits(report: Report) -> Iterator[str]:
         yield f"- {_text(text)}"
     for text in report.notes:
         yield f"- {_text(text)}"
-    if not report.runs_on_this_host:
+    if not report.on_device:
         yield f"- Nothing was measured on {_text(report.profile_name)}: its speed and memory are predictions at best."
     yield "- What the source model gets wrong, this file gets wrong too; its own card says for what it is meant."
 

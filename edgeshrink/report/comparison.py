@@ -12,7 +12,7 @@ from edgeshrink.core.report import Comparison, FormatOutcome, Report
 from edgeshrink.core.verdict import VerdictLine
 from edgeshrink.report.format import human_bytes, limit_text, line_label, short_text
 from edgeshrink.report.predicted import line_of, size_line
-from edgeshrink.report.told import is_network, not_run_text
+from edgeshrink.report.told import baseline_owner, is_network, not_run_text
 
 K = TypeVar("K")
 NOT_BUILT = "it was not built"
@@ -71,14 +71,15 @@ def why_text(comparison: Comparison) -> str:
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
     """What has to be known to read the figures: what was timed, and how much of the peak is not the file's."""
-    found = [figure.note for figure in shown_figures(comparison) if figure.note]
-    parts = [
-        f"{name} {human_bytes(reading.value)}"
-        for name, reading in zip(names(comparison), shown_figures(comparison)[-1].within, strict=True)
-        if isinstance(reading, Measured)
-    ]
-    if parts:
-        found.append(f"Of peak RSS, interpreter and runtime libraries, before the file was opened: {', '.join(parts)}")
+    shown = shown_figures(comparison)
+    found = [figure.note for figure in shown if figure.note]
+    parts: dict[str, list[str]] = {}
+    for name, outcome, reading in zip(names(comparison), comparison.outcomes, shown[-1].within, strict=True):
+        if isinstance(reading, Measured) and outcome.report is not None and outcome.report.measurements is not None:
+            owner = baseline_owner(outcome.report.measurements)
+            parts.setdefault(owner, []).append(f"{name} {human_bytes(reading.value)}")
+    for owner, sizes in parts.items():
+        found.append(f"Of peak RSS, {owner}, before the file was opened: {', '.join(sizes)}")
     return tuple(found)
 
 
@@ -95,11 +96,16 @@ def against(outcome: FormatOutcome) -> tuple[str, ...]:
     report = outcome.report
     if report is None:
         return (outcome.error or "it failed and left no word",)
-    found = [_failed(line) for line in report.verdict.lines if line.outcome == "FAIL"]
+    found = list(failed_texts(report))
     delegation = report.artifact.delegation
     if delegation is not None and (apart := not_run_text(delegation)):
         found.append(apart)
     return tuple(found)
+
+
+def failed_texts(report: Report) -> tuple[str, ...]:
+    """The lines of the budget that it fails, one sentence each."""
+    return tuple(_failed(line) for line in report.verdict.lines if line.outcome == "FAIL")
 
 
 def missing(shown: tuple[Shown, ...], formats: tuple[str, ...]) -> dict[str, list[str]]:
@@ -178,7 +184,7 @@ def _unmeasured(report: Report) -> Unmeasured:
     apart = not_run_text(report.artifact.delegation) if report.artifact.delegation else ""
     if apart:
         return Unmeasured(apart)
-    if not report.runs_on_this_host:
+    if not report.on_device:
         return Unmeasured(f"{report.profile_name} is not this machine")
     return Unmeasured("it was not measured")
 

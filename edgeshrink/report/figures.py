@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeshrink.core.measurement import Measurements, Memory
+from edgeshrink.core.measurement import Measurements
+from edgeshrink.core.power import PowerRecord
 from edgeshrink.core.quality import NetworkQuality, Quality
 from edgeshrink.core.reading import Measured, Reading
 from edgeshrink.core.report import Report, Rung
-from edgeshrink.report.told import BASELINE
+from edgeshrink.report.session_told import has_power
+from edgeshrink.report.told import baseline_label, is_native
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +92,34 @@ def speed_rows(seen: Measurements) -> Iterator[Row]:
         yield Row("Inter-token latency, p99", seen.inter_token_p99_ms, "ms")
     yield Row("Load time, cold", seen.load_cold_ms, "ms")
     yield Row("Load time, warm", seen.load_warm_ms, "ms")
-    yield from memory_rows(seen.memory)
+    yield from memory_rows(seen)
     if not network:
         yield Row("Energy per token", seen.energy_mj_per_token, "mJ")
+    if seen.power is not None and has_power(seen):
+        yield from power_rows(seen.power)
+    if is_native(seen):
+        yield Row("Greedy ids as on this host", seen.greedy_parity, "share")
 
 
-def memory_rows(memory: Memory) -> Iterator[Row]:
+def memory_rows(seen: Measurements) -> Iterator[Row]:
+    """Peaks and their parts; on a device also what must fit its budget, and whether it paged."""
+    memory = seen.memory
     yield Row("Peak RSS, anonymous + file-backed", memory.peak_rss_bytes, "bytes")
-    yield Row(BASELINE, memory.baseline_rss_bytes, "bytes", part=True)
+    yield Row(baseline_label(seen), memory.baseline_rss_bytes, "bytes", part=True)
     yield Row("Peak anonymous", memory.peak_anon_bytes, "bytes")
     yield Row("Peak file-backed", memory.peak_file_bytes, "bytes")
     yield Row("Peak PSS", memory.peak_pss_bytes, "bytes")
+    if is_native(seen):
+        yield Row("Must fit: peak anonymous + mapped weights", memory.fit_bytes, "bytes")
+        yield Row("Pages that came from storage while timed", memory.major_faults, "major faults")
+        if seen.runtime.gpu_layers or isinstance(memory.gpu_bytes, Measured):
+            yield Row("The GPU's share of shared memory", memory.gpu_bytes, "bytes")
+
+
+def power_rows(power: PowerRecord) -> Iterator[Row]:
+    yield Row("Energy per token, rest included", power.gross_mj_per_token, "mJ")
+    yield Row("Power while decoding", power.decode_w, "W")
+    yield Row("Power at rest", power.baseline_w, "W")
 
 
 def chosen_rung(report: Report) -> int | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 
+from edgeshrink.core.plain import plain as plain
 from edgeshrink.core.reading import Estimate, Measured, Reading, Unmeasured
 from edgeshrink.core.verdict import Outcome, VerdictLine
 
@@ -14,14 +14,6 @@ MARKS: dict[Outcome, str] = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 AS_ASKED = "as asked for"  # the unit of a line that says yes or no
 _FINE = ("cosine", "mean", "score")  # close to 1, or told apart by little
-_UNSAFE = ("Cc", "Cf", "Cs")  # controls, formats (they reorder text), lone surrogates
-_JOINERS = "\u200c\u200d"  # spelling of Persian and of emoji
-
-
-def plain(text: str) -> str:
-    """`text` without what could steer a terminal or break an encoding: control characters, lone surrogates."""
-    spaced = (" " if char in "\t\n\r" else char for char in text)
-    return "".join("�" if unicodedata.category(c) in _UNSAFE and c not in _JOINERS else c for c in spaced)
 
 
 def line_label(name: str) -> str:
@@ -99,6 +91,8 @@ def human(value: float, unit: str) -> str:
         return _with_unit(number(value), "×")
     if unit == "failed checks":
         return f"{value:.0f} failed"
+    if unit == "major faults":
+        return f"{value:,.0f} {'fault' if value == 1 else 'faults'}"
     if unit == AS_ASKED:
         return AS_ASKED if value >= 1 else "another one"
     return _with_unit(f"{value:,.{digits(value, unit)}f}", "") if unit in _FINE else _with_unit(number(value), unit)

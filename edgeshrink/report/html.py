@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgeshrink.core.measurement import InferencePoint
+from edgeshrink.core.measurement import InferencePoint, Measurements
 from edgeshrink.core.plan import TensorPlan
+from edgeshrink.core.power import PowerRecord
 from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Estimate, Measured, Reading
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import Outcome, VerdictLine
 from edgeshrink.report import charts
+from edgeshrink.report.device_page import device_charts, device_page
+from edgeshrink.report.device_told import device_text, measured_on
 from edgeshrink.report.figures import chosen_rung, compared_on, ladder_columns, quality_rows, speed_rows
 from edgeshrink.report.format import (
     AS_ASKED,
@@ -25,6 +28,7 @@ from edgeshrink.report.format import (
 )
 from edgeshrink.report.page import page
 from edgeshrink.report.predicted import predicted_and_measured
+from edgeshrink.report.session_told import has_power, power_facts, warnings
 from edgeshrink.report.told import (
     bits_text,
     delegation_rows,
@@ -77,6 +81,9 @@ def report_to_html(report: Report) -> str:
         version=report.version,
         report=report,
         network=network,
+        device=device_page(report),
+        power=power_facts(seen) if seen is not None and seen.device is None and has_power(seen) else (),
+        measured_on="" if seen is None else measured_on(seen),
         name=report.source.given if report.source else report.artifact.file,
         summary=_summary(report),
         apart=not_run_text(report.artifact.delegation) if report.artifact.delegation else "",
@@ -103,10 +110,14 @@ def _summary(report: Report) -> str:
     outcomes = [line.outcome for line in report.verdict.lines]
     words = (("FAIL", "failed"), ("UNKNOWN", "could not be judged"), ("PASS", "passed"))
     tally = ", ".join(f"{outcomes.count(outcome)} {word}" for outcome, word in words if outcome in outcomes)
-    elsewhere = "" if report.runs_on_this_host else " That is not this machine: its speed and RAM were not measured."
+    seen = report.measurements
+    if seen is not None and seen.device is not None:
+        where = f" Measured on {device_text(seen.device)}."
+    else:
+        where = "" if report.on_device else " That is not this machine: its speed and RAM were not measured."
     return (
         f"Of {len(outcomes)} budget lines {tally}. Device: {report.profile_name} ({report.profile}), "
-        f"{place_text(report)}.{elsewhere}"
+        f"{place_text(report)}.{where}"
     )
 
 
@@ -127,13 +138,21 @@ def _tiles(report: Report) -> list[_Tile]:
             slowest = max(seen.inference, key=_p95)
             tiles.append(_Tile("One run, p95", short_text(slowest.p95_ms, "ms"), slowest.shapes))
         else:
-            tiles.append(_tile("Decode", seen.decode_tok_s, "tok/s"))
+            decode = _tile("Decode", seen.decode_tok_s, "tok/s")
+            tiles.append(replace(decode, note="; ".join(warnings(report)) or decode.note))
         tiles.append(_tile("Peak RAM", seen.memory.peak_rss_bytes, "bytes"))
+        if seen.power is not None and not seen.inference and (seen.device is not None or has_power(seen)):
+            tiles.append(_energy(seen, seen.power))
     elif report.predictions is not None:
         if not is_network(report):
             tiles.append(_tile("Decode, predicted", report.predictions.decode_tok_s, "tok/s"))
         tiles.append(_tile("Peak RAM, predicted", report.predictions.peak_rss_bytes, "bytes"))
     return tiles
+
+
+def _energy(seen: Measurements, power: PowerRecord) -> _Tile:
+    tile = _tile("Energy per token", seen.energy_mj_per_token, "mJ")
+    return replace(tile, note=f"{power.origin}, above rest") if isinstance(seen.energy_mj_per_token, Measured) else tile
 
 
 def _p95(point: InferencePoint) -> float:
@@ -194,8 +213,10 @@ def _figures(report: Report) -> list[charts.Figure]:
             figures.append(charts.inference_chart(seen))
         else:
             figures += [charts.inter_token_chart(seen), charts.ttft_chart(seen)]
-        figures.append(charts.memory_chart(report))
-    return [*figures, charts.prediction_chart(predicted_and_measured(report))]
+        figures += [charts.memory_chart(report), *device_charts(report)]
+    if report.predictions is not None or seen is None or seen.device is None:
+        figures.append(charts.prediction_chart(predicted_and_measured(report)))
+    return figures
 
 
 def _ledger(tensors: tuple[TensorPlan, ...]) -> list[_Group]:

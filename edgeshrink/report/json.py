@@ -1,21 +1,35 @@
-"""`report.json` and `comparison.json`: values as JSON. Equal values give equal bytes; reading gives the value back."""
+"""`report.json`, `comparison.json` and what the verbs on devices print. Equal values give equal bytes.
+
+Reading gives the value back.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from edgeshrink.core.report import COMPARISON_SCHEMA, REPORT_SCHEMA, Comparison, Report
+from edgeshrink.core.listing import ListedDevice
+from edgeshrink.core.report import (
+    COMPARISON_SCHEMA,
+    DEVICES_SCHEMA,
+    REPORT_SCHEMA,
+    Comparison,
+    DeviceSessions,
+    Interleaved,
+    Report,
+)
 from edgeshrink.errors import DataError
 
 V = TypeVar("V")
 # What is left out.
 _REPORT: dict[str, Any] = {"folder": True}
 _COMPARISON: dict[str, Any] = {"folder": True, "outcomes": {"__all__": {"report": {"folder": True}}}}
+_SESSIONS = _COMPARISON
 
 
 def report_to_json(report: Report) -> str:
@@ -31,6 +45,21 @@ def comparison_to_json(comparison: Comparison) -> str:
     return _to_json(comparison, _comparison(), _COMPARISON)
 
 
+def sessions_to_json(sessions: DeviceSessions) -> str:
+    """As `report_to_json`, with every device's report whole inside."""
+    return _to_json(sessions, _sessions(), _SESSIONS)
+
+
+def interleaved_to_json(interleaved: Interleaved) -> str:
+    """Two artifacts on one device in turn."""
+    return _to_json(interleaved, _interleaved(), {})
+
+
+def devices_to_json(rows: Sequence[ListedDevice]) -> str:
+    """What is attached, as a list: nothing attached is an empty one."""
+    return _to_json(tuple(rows), _devices(), {})
+
+
 def report_from_json(text: str) -> Report:
     """The report that `text` spells; DataError names the first key that is not what it should be."""
     hint = "report.json is written by `edgeshrink build` and `edgeshrink profile`; make it again"
@@ -41,6 +70,12 @@ def comparison_from_json(text: str) -> Comparison:
     """The comparison that `text` spells; DataError names the first key that is not what it should be."""
     hint = "comparison.json is written by `edgeshrink build --format all`; make it again"
     return _from_json(text, _comparison(), "comparison", COMPARISON_SCHEMA, hint)
+
+
+def sessions_from_json(text: str) -> DeviceSessions:
+    """The sessions that `text` spells; DataError names the first key that is not what it should be."""
+    hint = "it is printed by `edgeshrink profile --device all --json`; make it again"
+    return _from_json(text, _sessions(), "session on several devices", DEVICES_SCHEMA, hint)
 
 
 def report_schema() -> dict[str, Any]:
@@ -58,6 +93,13 @@ def comparison_schema() -> dict[str, Any]:
     return schema
 
 
+def sessions_schema() -> dict[str, Any]:
+    """The JSON Schema of what `edgeshrink profile --device all --json` prints."""
+    schema = _sessions().json_schema(mode="serialization")
+    _without_folder(schema["$defs"]["Report"])
+    return schema
+
+
 @cache
 def _report() -> TypeAdapter[Report]:
     return TypeAdapter(Report)
@@ -66,6 +108,21 @@ def _report() -> TypeAdapter[Report]:
 @cache
 def _comparison() -> TypeAdapter[Comparison]:
     return TypeAdapter(Comparison)
+
+
+@cache
+def _sessions() -> TypeAdapter[DeviceSessions]:
+    return TypeAdapter(DeviceSessions)
+
+
+@cache
+def _interleaved() -> TypeAdapter[Interleaved]:
+    return TypeAdapter(Interleaved)
+
+
+@cache
+def _devices() -> TypeAdapter[tuple[ListedDevice, ...]]:
+    return TypeAdapter(tuple[ListedDevice, ...])
 
 
 def _to_json(value: V, adapter: TypeAdapter[V], left_out: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from edgeshrink.core.reading import Estimate, Measured, Prediction, Reading
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import VerdictLine
 from edgeshrink.report.format import error_percent, line_label
+from edgeshrink.report.session_told import warnings
 from edgeshrink.report.told import export_peak
 
 
@@ -44,7 +45,8 @@ def size_line(report: Report) -> VerdictLine | None:
 def predicted_and_measured(report: Report) -> tuple[Predicted, ...]:
     """Every budget line with both figures, then size, RAM and decode speed where the budget has no such line.
 
-    Speeds and RAM of another device than this host are never compared with what this host measured.
+    Speed and RAM that are predicted of one device are never compared with what another one showed, nor is speed with
+    that of an emulated one.
     """
     found: list[tuple[str, str, Prediction | None, Reading]] = [
         (line.name, line.unit, line.prediction, line.reading) for line in report.verdict.lines
@@ -59,17 +61,17 @@ def predicted_and_measured(report: Report) -> tuple[Predicted, ...]:
 
 
 def _without_limit(report: Report) -> list[tuple[str, str, Prediction | None, Reading]]:
-    """What is predicted of every file and measured here, where no line of the budget has it."""
+    """What is predicted of every file and was measured, where no line of the budget has it."""
     predictions, measurements = report.predictions, report.measurements
     rows: list[tuple[str, str, Prediction | None, Reading]] = []
     if predictions is not None and size_line(report) is None:
         size = Measured(float(report.artifact.nbytes), how="size of the finished file")
         rows.append(("artifact size", "bytes", predictions.artifact_bytes, size))
-    if predictions is not None and measurements is not None and report.runs_on_this_host:
+    if predictions is not None and measurements is not None and report.on_device:
         peak, speed = measurements.memory.peak_rss_bytes, measurements.decode_tok_s
         if line_of(report, peak) is None:
             rows.append(("peak RAM", "bytes", predictions.peak_rss_bytes, peak))
-        if line_of(report, speed) is None:
+        if line_of(report, speed) is None and not warnings(report):
             rows.append(("decode speed", "tok/s", predictions.decode_tok_s, speed))
     exporting = export_peak(report)
     if predictions is not None and exporting is not None:

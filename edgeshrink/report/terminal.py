@@ -13,6 +13,7 @@ from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Reading, Unmeasured
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import Outcome
+from edgeshrink.report.device_terminal import add_where, device_parts, partial_item
 from edgeshrink.report.figures import brief_quality_rows, compared_on, ladder_columns
 from edgeshrink.report.format import (
     DASH,
@@ -29,7 +30,7 @@ from edgeshrink.report.format import (
 from edgeshrink.report.pieces import STYLES, facts_grid, item, outcome_text, table
 from edgeshrink.report.plan_table import render_plan
 from edgeshrink.report.told import (
-    BASELINE,
+    baseline_label,
     delegated_text,
     duplicate_texts,
     export_memory_text,
@@ -50,12 +51,14 @@ _WORDS: dict[Outcome, str] = {"FAIL": "failed", "UNKNOWN": "unknown", "PASS": "p
 
 def render_report(report: Report) -> RenderableType:
     """The report in brief: what was built, how the ladder went, the verdict line by line, quality, where files are."""
-    parts: list[RenderableType] = [_header(report), Text()]
+    parts: list[RenderableType] = [_header(report), *partial_item(report), Text()]
     if len(report.ladder) > 1:
         parts += [_ladder(report), Text()]
     parts.append(_verdict(report))
     parts += _reasons((line_label(line.name), line.reading, line.why) for line in report.verdict.lines)
-    parts += [Text(), *_quality(report), *_measured(report.measurements)]
+    if quality := _quality(report):
+        parts += [Text(), *quality]
+    parts += [*_measured(report.measurements), *device_parts(report)]
     if report.artifact.delegation is not None:
         parts += [item("!", text, "yellow") for text in duplicate_texts(report.artifact.delegation)]
     parts += [item("!", note, "yellow") for note in report.notes]
@@ -73,8 +76,9 @@ def _header(report: Report) -> RenderableType:
     tally = ", ".join(f"{count} {word}" for word, count in counts if count)
     facts = facts_grid()
     facts.add_row("target", Text(plain(place_text(report).removeprefix("target "))))
-    elsewhere = "" if report.runs_on_this_host else ", which is not this machine"
+    elsewhere = "" if report.on_device or (seen and seen.device) else ", which is not this machine"
     facts.add_row("device", Text(plain(f"{report.profile_name} ({report.profile}){elsewhere}")))
+    add_where(facts, report)
     files = files_text(artifact)
     facts.add_row("folder" if files else "file", Text(plain(f"{artifact.file}: {size_text(artifact)}")))
     if files:
@@ -199,7 +203,7 @@ def _measured(seen: Measurements | None) -> list[RenderableType]:
             for name, reading in (("p50", point.p50_ms), ("p95", point.p95_ms), ("p99", point.p99_ms))
         )
     memory = seen.memory
-    if not isinstance(memory.peak_rss_bytes, Unmeasured):
+    if seen.device is None and not isinstance(memory.peak_rss_bytes, Unmeasured):
         peak, base = reading_text(memory.peak_rss_bytes, "bytes"), reading_text(memory.baseline_rss_bytes, "bytes")
-        parts += [Text(), Text(plain(f"Peak RSS {peak}, {BASELINE}: {base}"), overflow="fold")]
+        parts += [Text(), Text(plain(f"Peak RSS {peak}, {baseline_label(seen)}: {base}"), overflow="fold")]
     return parts

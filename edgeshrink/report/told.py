@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.export_times import ExportTimes
+from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.quality import LayerError, NetworkQuality
 from edgeshrink.core.reading import Estimate, Measured
 from edgeshrink.core.report import Artifact, Report
@@ -11,7 +12,21 @@ from edgeshrink.report.format import duration, error_percent, error_text, human,
 
 _OPERATORS = 6
 _FILES = 3
-BASELINE = "of which interpreter and runtime libraries, before the file was opened"
+
+
+def is_native(seen: Measurements) -> bool:
+    """Whether the native runner measured, on a device: it is no Python, so no Python is in its memory."""
+    return seen.device is not None and not seen.host.python
+
+
+def baseline_owner(seen: Measurements) -> str:
+    """What was resident before the file was opened."""
+    return "the runner itself" if is_native(seen) else "interpreter and runtime libraries"
+
+
+def baseline_label(seen: Measurements) -> str:
+    """A part of peak RSS."""
+    return f"of which {baseline_owner(seen)}, before the file was opened"
 
 
 def is_network(report: Report) -> bool:

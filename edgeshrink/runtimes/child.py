@@ -53,6 +53,8 @@ def run_job(
     timeout_s: float | None = None,
     spin: bool = False,
     log: Path | None = None,
+    stop: threading.Event | None = None,
+    stop_s: float = 5.0,
 ) -> dict[str, object]:
     """Call `job` ("module:function", `fn(parameters, emit) -> dict`) in a fresh process and return what it returns.
 
@@ -63,6 +65,8 @@ def run_job(
     `spin` lets OpenMP threads wait for each other in busy loops, as they do in an app: decode is about twice as fast
     on an idle machine, which is what measuring is about. On a busy one each wait can last a scheduler's time slice
     (seen: 10 times slower in batches), so every other job sleeps while it waits. An OMP_WAIT_POLICY of the user's wins.
+
+    `stop`, once set by another thread, ends it as Ctrl-C does. The child has `stop_s` to leave before it is killed.
 
     `log`: all that the child and its libraries print, native code too, is appended to that file; errors name it.
     """
@@ -88,9 +92,9 @@ def run_job(
         with contextlib.suppress(OSError):  # it died at once: what follows says how
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.flush()
-        return _listen(process, lines, words, job, on_event, timeout_s)
+        return _listen(process, lines, words, job, on_event, timeout_s, stop)
     finally:
-        _stop(process)
+        _stop(process, stop_s)
         for reader in readers:
             reader.join(_STOP_S)
         for pipe in (stdin, stdout, stderr):
@@ -104,9 +108,12 @@ def _listen(
     job: str,
     on_event: Callable[[Event], None],
     timeout_s: float | None,
+    stop: threading.Event | None,
 ) -> dict[str, object]:
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
+        if stop is not None and stop.is_set():
+            raise KeyboardInterrupt
         if deadline is not None and time.monotonic() > deadline:
             raise RuntimeFailed(f"{job} did not finish in {timeout_s:g} s", hint=words.quote())
         try:
@@ -190,11 +197,11 @@ def _drain_lines(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> Non
     lines.put(None)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], patience_s: float) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(_STOP_S)
+            process.wait(patience_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ def first_that_answers(names: Iterable[str], arguments: tuple[str, ...] = ("--ve
         if done.returncode == 0 or name == "cl":
             return FoundTool(Path(path), version_in(done.stdout + done.stderr))
     return None
+
+
+def beside_python(name: str) -> str:
+    """Where pip puts the script `name` of a package that is installed for this Python, on the PATH or not."""
+    return str(Path(sys.executable).parent / name)
 
 
 def version_in(text: str) -> str:

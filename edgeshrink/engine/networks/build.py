@@ -13,10 +13,12 @@ from edgeshrink.core.report import REPORT_SCHEMA, Artifact, Compression, Report,
 from edgeshrink.core.request import Request
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
+from edgeshrink.engine.device_sessions import Confirm, check_device_format
 from edgeshrink.engine.networks.search import Tried, search
 from edgeshrink.engine.networks.situation import NetworkSituation, check_network_request, find_network_situation
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
 from edgeshrink.engine.output import check_output, folder_name
+from edgeshrink.engine.place import open_place
 from edgeshrink.engine.summary import artifact_name, step_record, version_notes
 from edgeshrink.engine.writing import write_build_folder
 from edgeshrink.errors import UsageError
@@ -24,7 +26,7 @@ from edgeshrink.runtimes.network_facts import network_facts
 from edgeshrink.store import Store
 
 
-def build_network(request: Request, source: NetworkSource, *, listener: Listener) -> Report:
+def build_network(request: Request, source: NetworkSource, *, confirm: Confirm, listener: Listener) -> Report:
     """Build the network `source` and write its folder."""
     _refuse_language_options(request)
     check_network_request(request)
@@ -35,9 +37,11 @@ def build_network(request: Request, source: NetworkSource, *, listener: Listener
         replace(request, format=situation.format_name), facts.name
     )
     check_output(out)
-    workshop = NetworkWorkshop(situation, store, listener, request.threads or default_threads())
-    workshop.note_versions()
-    with store.in_use():
+    check_device_format(request, situation.format_name)
+    threads = request.threads or default_threads()
+    with open_place(request, situation.profile) as place, store.in_use():
+        workshop = NetworkWorkshop(situation, store, listener, threads, place, confirm)
+        workshop.note_versions()
         tried = search(workshop)
         report = _tell(workshop, tried)
         return write_build_folder(report, tried[-1].artifact, out, store.notes)
@@ -78,7 +82,7 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
         target=target.id,
         profile=situation.profile.id,
         profile_name=situation.profile.name,
-        runs_on_this_host=situation.on_this_host,
+        on_device=workshop.place.is_device,
         context=0,
         source=_source(workshop),
         artifact=_artifact(situation, last),

@@ -115,7 +115,7 @@ def _tried(
     verdict = judge(
         situation.profile.budget,
         artifact_bytes=artifact.nbytes,
-        measurements=measured,
+        measurements=workshop.place.countable(measured),
         quality=quality,
         predictions=situation.predictions(recipe.scheme),
         delegate=None if isinstance(measured, Unmeasured) and not situation.request.delegate else situation.delegate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +19,10 @@ from edgeshrink.core.step import Step
 from edgeshrink.devices.local import host_facts
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.climb import not_run
+from edgeshrink.engine.device_sessions import device_step, run_session
 from edgeshrink.engine.networks.recipe import Recipe
 from edgeshrink.engine.networks.situation import NetworkSituation
+from edgeshrink.engine.place import Place
 from edgeshrink.engine.steps.inspection import Inspect, read_delegation
 from edgeshrink.engine.steps.measuring import read_measurements
 from edgeshrink.engine.steps.network_evaluation import EvaluateNetwork, read_network_quality
@@ -47,6 +50,8 @@ class NetworkWorkshop:
     store: Store
     listener: Listener
     threads: int
+    place: Place
+    confirm: Callable[[str], bool]
     used: list[Stored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -191,11 +196,28 @@ class NetworkWorkshop:
         return read_delegation(self.run(step).folder)
 
     def measurements(self, recipe: Recipe, artifact: Finished) -> Measurements | Unmeasured:
-        """One session on this machine, where this machine is the device."""
+        """One session on the attached device, or on this machine where it is the profile's device."""
         situation = self.situation
+        if self.place.attached is not None:
+            attached_step = device_step(
+                self.place.attached,
+                situation.request,
+                artifact.path,
+                artifact.sha256,
+                runtime=situation.runtime,
+                network=True,
+                context=0,
+                budget=situation.profile.budget,
+                power_sources=situation.target.power_sources,
+                delegate=recipe.delegate,
+                confirm=self.confirm,
+                listener=self.listener,
+            )
+            stored = run_session(self.store, attached_step, self.listener, again=situation.request.remeasure)
+            return read_measurements(self.note(stored).folder)
         if self._cannot_run(recipe, artifact):
             return Unmeasured(not_run(recipe.delegate))
-        if not situation.on_this_host:
+        if not self.place.is_device and not self.place.anyway:
             return Unmeasured(f"this host is not {situation.profile.name}: run `edgeshrink profile` there")
         step = MeasureNetwork(
             artifact=artifact.path,
@@ -212,7 +234,10 @@ class NetworkWorkshop:
         return read_measurements(self.run(step, again=situation.request.remeasure).folder)
 
     def run(self, step: Step, *, again: bool = False) -> Stored:
-        stored = self.store.run(step, self.listener, again=again)
+        return self.note(self.store.run(step, self.listener, again=again))
+
+    def note(self, stored: Stored) -> Stored:
+        """Remember a result that the report will name."""
         if stored not in self.used:
             self.used.append(stored)
         return stored

@@ -1,21 +1,68 @@
-"""A meter: what tells how much energy something took."""
+"""A power reader: which small files (or which program's lines) tell the power, and what their text means. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from edgeshrink.core.power import Origin, PowerSample
 
-class Meter(Protocol):
-    """One kind of power source. `scope` says what its joules include, for the report."""
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """What to read while a model runs.
+
+    Either `files`, each read every `interval_ms`, or `command`, a program whose every line of output is one reading.
+    """
+
+    source: str
+    scope: str
+    origin: Origin
+    why: str = ""
+    files: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    interval_ms: int = 50
+    notes: tuple[str, ...] = ()
+    averages: bool = False
+    """Each reading is the mean power since the one before (a counter, a program that averages), not a moment's."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawSample:
+    """One reading at `at_s` on the device's clock since boot: a text for each of the plan's files, or one line.
+
+    None: that file could not be read at that moment.
+    """
+
+    at_s: float
+    texts: tuple[str | None, ...]
+
+
+class PowerReader(Protocol):
+    """One kind of sensor. Reads nothing itself: `shown` is what the probe saw, samples are what a session took."""
 
     @property
-    def scope(self) -> str: ...
+    def name(self) -> str: ...
 
-    def available(self) -> str | None:
-        """None when it can be read here, now, by this user; else the reason why not. Never raises."""
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """Files that a probe must look for, as shell patterns without spaces ("/sys/class/powercap/*/energy_uj")."""
+        ...
 
-    def start(self) -> None:
-        """Begin. OSError where the reading fails."""
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Programs that a probe must look for; they stand in `shown` as `command:NAME`."""
+        ...
 
-    def stop(self) -> float:
-        """Joules since `start`, never negative. OSError where the reading fails."""
+    def plan(self, shown: Mapping[str, str]) -> SamplingPlan | str:
+        """How to sample it on a device that shows this; else the reason why it cannot be. Never raises."""
+        ...
+
+    def settled(self, plan: SamplingPlan, samples: Sequence[RawSample]) -> SamplingPlan:
+        """The plan with what only readings could tell (a unit, which rails a line has); most give it back as it is."""
+        ...
+
+    def watts(self, plan: SamplingPlan, samples: Sequence[RawSample]) -> tuple[PowerSample, ...]:
+        """Power at each moment, in order; torn or missing readings are left out. Counters give the mean between two."""
+        ...

@@ -2,70 +2,62 @@
 
 Source: the kernel's Documentation/power/powercap/powercap.rst. `energy_uj` counts microjoules and starts again at 0
 after `max_energy_range_uj`. The counters are those of the whole package: other programs and idle power are in it,
-DRAM, display and power supply are not.
+DRAM, display and power supply are not. Since 2020 (CVE-2020-8694) only root may read them, unless allowed.
 """
 
 from __future__ import annotations
 
-import re
-import sys
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-_POWERCAP = Path("/sys/class/powercap")
-_PACKAGE_ZONE = re.compile(r"intel-rapl:\d+")
+from edgeshrink.core.power import PowerSample
+from edgeshrink.measure.power.interface import RawSample, SamplingPlan
+from edgeshrink.measure.power.readings import AsPlanned, in_order, integer, means, paths, why_unreadable
+
+_ZONES = "/sys/class/powercap/*/"
+_ZONE_NAME = r"(/sys/class/powercap/(?:intel|amd)-rapl:[0-9]+)/name"
+_MOST_W = 5000.0
+"""More than any processor takes: what a counter that was read wrong would come to, not one that started again."""
+_ALLOW = "sudo chmod a+r /sys/class/powercap/*-rapl:*/energy_uj"
 
 
-class Rapl:
-    """All processor packages together."""
+class Rapl(AsPlanned):
+    """All processor packages together. Zones below them are parts of them; psys is the platform with them in it."""
 
-    scope = "RAPL, processor packages: everything that ran on them, idle power included; not DRAM, not the board"
+    name = "rapl"
+    globs = (f"{_ZONES}name", f"{_ZONES}energy_uj", f"{_ZONES}max_energy_range_uj")
+    commands: tuple[str, ...] = ()
 
-    def __init__(self, powercap: Path = _POWERCAP) -> None:
-        self._powercap = powercap
-        self._before: dict[Path, int] = {}
-
-    def available(self) -> str | None:
-        if not self._powercap.is_dir():
-            return f"{self._powercap} does not exist" + ("" if sys.platform == "linux" else f" on {sys.platform}")
-        zones = self._zones()
+    def plan(self, shown: Mapping[str, str]) -> SamplingPlan | str:
+        found = {match[1]: shown[match[0]].strip() for match in paths(shown, _ZONE_NAME)}
+        zones = [zone for zone, name in found.items() if name.startswith("package")]
+        scope = "processor packages: everything that ran on them, idle power included; not DRAM, not the board"
         if not zones:
-            return f"{self._powercap} has no intel-rapl package zone"
+            zones = [zone for zone, name in found.items() if name == "psys"][:1]
+            scope = "the platform as the processor sees it (psys): board included, not the display's own supply"
+        if not zones:
+            return "no package zone in /sys/class/powercap/intel-rapl:*"
         for zone in zones:
-            try:
-                _microjoules(zone / "energy_uj")
-                _microjoules(zone / "max_energy_range_uj")
-            except PermissionError:
-                return f"{zone / 'energy_uj'} may only be read by root"
-            except (OSError, ValueError) as error:
-                return f"{zone / 'energy_uj'} cannot be read: {error}"
-        return None
+            for file in (f"{zone}/energy_uj", f"{zone}/max_energy_range_uj"):
+                if (reason := why_unreadable(shown, file)) is not None:
+                    return f"{reason} (until the next boot, `{_ALLOW}` lets everybody)"
+                if (number := integer(shown.get(file))) is None or number < 0:
+                    return f"{file} shows no number"
+        files = tuple(f"{zone}/{file}" for zone in zones for file in ("energy_uj", "max_energy_range_uj"))
+        return SamplingPlan(self.name, f"RAPL, {scope}", "measured", files=files, averages=True)
 
-    def start(self) -> None:
-        self._before = {zone: _microjoules(zone / "energy_uj") for zone in self._zones()}
-
-    def stop(self) -> float:
-        total = 0
-        for zone, before in self._before.items():
-            spent = _microjoules(zone / "energy_uj") - before
-            if spent < 0:
-                spent += _microjoules(zone / "max_energy_range_uj")
-            total += spent
-        return total / 1e6
-
-    def _zones(self) -> list[Path]:
-        """Zones named package-N. Zones below them are parts of them, and psys is the whole board with them in it."""
-        found = []
-        for zone in sorted(self._powercap.iterdir()):
-            if not _PACKAGE_ZONE.fullmatch(zone.name):
+    def watts(self, plan: SamplingPlan, samples: Sequence[RawSample]) -> tuple[PowerSample, ...]:
+        total, before_s = 0, 0.0
+        before: list[int] = []
+        counts: list[tuple[float, float]] = []
+        for sample in in_order(samples, len(plan.files)):
+            numbers = [number for text in sample.texts if (number := integer(text)) is not None and number >= 0]
+            if not numbers or len(numbers) != len(sample.texts):
                 continue
-            try:
-                name = (zone / "name").read_text().strip()
-            except OSError:
+            counters, ranges = numbers[::2], numbers[1::2]
+            steps = zip(before, counters, ranges, strict=False)
+            spent = sum(now - was if now >= was else max(0, now - was + span) for was, now, span in steps)
+            if before and spent > 1e6 * _MOST_W * (sample.at_s - before_s):
                 continue
-            if name.startswith("package"):
-                found.append(zone)
-        return found
-
-
-def _microjoules(file: Path) -> int:
-    return int(file.read_text())
+            before, before_s, total = counters, sample.at_s, total + spent
+            counts.append((sample.at_s, total / 1e6))
+        return means(counts)

@@ -1,36 +1,56 @@
-"""The meters by name, loaded when they are asked for."""
+"""The power readers by name, loaded when they are asked for."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from edgeshrink.errors import PlanError
-from edgeshrink.measure.power.interface import Meter
+from edgeshrink.measure.power.interface import PowerReader, SamplingPlan
 
-METERS: dict[str, str] = {"rapl": "edgeshrink.measure.power.rapl:Rapl"}
+_ROOM = "edgeshrink.measure.power"
+READERS: dict[str, str] = {
+    "rapl": f"{_ROOM}.rapl:Rapl",
+    "battery": f"{_ROOM}.battery:LaptopBattery",
+    "ina3221": f"{_ROOM}.ina3221:Ina3221",
+    "tegrastats": f"{_ROOM}.tegrastats:Tegrastats",
+    "odpm": f"{_ROOM}.odpm:Odpm",
+    "android-battery": f"{_ROOM}.android_battery:AndroidBattery",
+    "macmon": f"{_ROOM}.macmon:Macmon",
+    "powermetrics": f"{_ROOM}.powermetrics:Powermetrics",
+}
 
 
-def meter(name: str) -> Meter:
-    """The meter of that name; PlanError lists the known ones."""
-    place = METERS.get(name)
+def reader(name: str) -> PowerReader:
+    """The reader of that name; PlanError lists the known ones."""
+    place = READERS.get(name)
     if place is None:
-        raise PlanError(f"unknown power source {name!r}", hint=f"known power sources: {', '.join(METERS)}")
+        raise PlanError(f"unknown power source {name!r}", hint=f"known power sources: {', '.join(READERS)}")
     module, _, attribute = place.partition(":")
-    return cast(Meter, getattr(importlib.import_module(module), attribute)())
+    return cast(PowerReader, getattr(importlib.import_module(module), attribute)())
 
 
-def first_available(names: Sequence[str]) -> tuple[str, Meter] | str:
-    """The first of `names` that can be read here, with its name; else the sentence that says what was tried."""
+def choose(names: Sequence[str], shown: Mapping[str, str]) -> tuple[PowerReader, SamplingPlan] | str:
+    """The first of `names` that can be sampled on a device that shows this; else the sentence of what was tried."""
     tried = []
     for name in names:
-        if name not in METERS:
-            tried.append(f"{name}: edgeshrink has no such meter")
+        if name not in READERS:
+            tried.append(f"{name}: edgeshrink has no such reader")
             continue
-        candidate = meter(name)
-        reason = candidate.available()
-        if reason is None:
-            return name, candidate
-        tried.append(f"{name}: {reason}")
+        candidate = reader(name)
+        plan = candidate.plan(shown)
+        if isinstance(plan, SamplingPlan):
+            return candidate, plan
+        tried.append(f"{name}: {plan}")
     return "no power source: " + ("tried " + "; ".join(tried) if tried else "the target names none")
+
+
+def all_globs(names: Iterable[str]) -> tuple[str, ...]:
+    """What a probe must look for so that `choose` knows; names nobody knows are passed over."""
+    return tuple(dict.fromkeys(glob for name in names if name in READERS for glob in reader(name).globs))
+
+
+def all_commands(names: Iterable[str]) -> tuple[str, ...]:
+    """The programs that a probe must look for, likewise."""
+    return tuple(dict.fromkeys(command for name in names if name in READERS for command in reader(name).commands))

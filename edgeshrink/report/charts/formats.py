@@ -29,9 +29,7 @@ def formats_chart(comparison: Comparison) -> svg.Figure:
     panels = Markup("").join(_panel(figure, labels, best) for figure in shown)
     caption = "Every bar begins at zero. The red mark across it is the budget's limit."
     if any(isinstance(reading, Measured) for figure in shown for reading in figure.within):
-        caption += (
-            " The first, fainter part of peak RSS was there before the file was opened: interpreter and libraries."
-        )
+        caption += " The first, fainter part of peak RSS was there before the file was opened."
     if any(best):
         caption += " The star marks the format that fits the budget best."
     return svg.Figure(_ID, _TITLE, caption, Markup('<div class="panels">{}</div>').format(panels))

@@ -13,6 +13,7 @@ from edgeshrink.core.report import Report
 from edgeshrink.report.charts import svg
 from edgeshrink.report.format import human_bytes, limit_value
 from edgeshrink.report.predicted import line_of
+from edgeshrink.report.told import baseline_owner
 
 _ID = "memory"
 _TITLE = "Memory over time"
@@ -48,11 +49,11 @@ def memory_chart(report: Report) -> svg.Figure:
     ]
     caption = "Anonymous pages below, file-backed ones (the mapped weights) on top."
     baseline = memory.baseline_rss_bytes if memory else None
-    if isinstance(baseline, Measured):
+    if isinstance(baseline, Measured) and report.measurements is not None:
         parts.append(svg.line(svg.LEFT, y(baseline.value / unit), svg.RIGHT, y(baseline.value / unit), "baseline"))
         caption += (
-            f" Below the dotted line: {human_bytes(baseline.value)} that interpreter and runtime libraries took before "
-            "the file was opened."
+            f" Below the dotted line: {human_bytes(baseline.value)} that {baseline_owner(report.measurements)} took "
+            "before the file was opened."
         )
     if shown and found is not None and limit is not None:
         parts.append(svg.line(svg.LEFT, y(limit / unit), svg.RIGHT, y(limit / unit), "limit"))

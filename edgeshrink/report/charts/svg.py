@@ -77,18 +77,27 @@ def tick_text(value: float) -> str:
     return f"{value:,.6f}".rstrip("0").rstrip(".")
 
 
-def x_axis(scale: Scale, title: str, spell: Callable[[float], str] = tick_text, *, wanted: int = 5) -> Markup:
+def x_axis(
+    scale: Scale,
+    title: str,
+    spell: Callable[[float], str] = tick_text,
+    *,
+    wanted: int = 5,
+    bottom: float = BOTTOM,
+) -> Markup:
     """Ticks and their values below the frame, and the axis' title below them."""
-    parts = [line(LEFT, BOTTOM, RIGHT, BOTTOM, "axis")]
+    parts = [line(LEFT, bottom, RIGHT, bottom, "axis")]
     for value in scale.ticks(wanted):
-        parts.append(line(scale(value), BOTTOM, scale(value), BOTTOM + 4, "axis"))
-        parts.append(text(scale(value), BOTTOM + 18, spell(value), anchor="middle"))
-    return Markup("").join([*parts, text((LEFT + RIGHT) / 2, HEIGHT - 6, title, "title", "middle")])
+        parts.append(line(scale(value), bottom, scale(value), bottom + 4, "axis"))
+        parts.append(text(scale(value), bottom + 18, spell(value), anchor="middle"))
+    return Markup("").join([*parts, text((LEFT + RIGHT) / 2, bottom + 38, title, "title", "middle")])
 
 
-def y_axis(scale: Scale, title: str, spell: Callable[[float], str] = tick_text, *, wanted: int = 5) -> Markup:
+def y_axis(
+    scale: Scale, title: str, spell: Callable[[float], str] = tick_text, *, wanted: int = 5, top: float = TOP
+) -> Markup:
     """Lines across the frame with their values at the left, and the axis' title above them."""
-    parts = [text(6, TOP - 14, title, "title")]
+    parts = [text(6, top - 14, title, "title")]
     for value in scale.ticks(wanted):
         parts.append(line(LEFT, scale(value), RIGHT, scale(value), "grid"))
         parts.append(text(LEFT - 7, scale(value) + 4, spell(value), anchor="end"))

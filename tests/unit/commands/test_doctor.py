@@ -41,7 +41,7 @@ def test_a_build_can_work_where_these_tests_run() -> None:
     report = doctor()
     assert report.can_build, [line for line in report.lines if line.status == "missing"]
     assert {line.section for line in report.lines} == {
-        "python", "packages", "extras", "tools", "runtimes", "machine", "store", "data",
+        "python", "packages", "extras", "tools", "devices", "runtimes", "machine", "store", "data",
     }  # fmt: skip
     assert line(report, "llama_cpp").status == "ok"
     assert line(report, "calibration").status == "absent"

@@ -110,13 +110,13 @@ def test_a_profile_is_probed_or_read() -> None:
 
 
 def test_this_machine_is_this_host() -> None:
-    assert host_is(this_machine()).is_host
+    assert host_is(this_machine()).is_device
 
 
 @pytest.mark.parametrize("profile_id", ["laptop-4core-8gb", "pixel-8", "jetson-orin-nano-8gb", "macbook-air-m2-8gb"])
 def test_another_device_is_not_this_host_and_the_reason_is_said(profile_id: str) -> None:
     match = host_is(load_profile(profile_id))
-    assert not match.is_host and match.why
+    assert not match.is_device and match.why
 
 
 @pytest.fixture
@@ -128,22 +128,22 @@ def on_a_jetson(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_module_decides_and_not_the_board_it_sits_on(on_a_jetson: None) -> None:
-    assert host_is(load_profile("jetson-orin-nano-8gb")).is_host
-    assert not host_is(load_profile("jetson-orin-nx-16gb")).is_host
+    assert host_is(load_profile("jetson-orin-nano-8gb")).is_device
+    assert not host_is(load_profile("jetson-orin-nx-16gb")).is_device
 
 
 def test_a_device_with_cores_switched_off_is_not_the_device(on_a_jetson: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "physical_cores", lambda: 4)
     match = host_is(load_profile("jetson-orin-nano-8gb"))
-    assert not match.is_host and "6 cores in the profile, 4 here" in match.why
+    assert not match.is_device and "6 cores in the profile, 4 here" in match.why
 
 
 def test_the_small_version_of_a_device_is_not_the_large_one(on_a_jetson: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "total_ram", lambda: 4 * 2**30)
     match = host_is(load_profile("jetson-orin-nano-8gb"))
-    assert not match.is_host and "8.0 GiB in the profile, 4.0 GiB here" in match.why
+    assert not match.is_device and "8.0 GiB in the profile, 4.0 GiB here" in match.why
 
 
 def test_a_phone_with_a_longer_name_is_another_phone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "hardware_names", lambda: (("Pixel 8 Pro",), "planted here"))
-    assert not host_is(load_profile("pixel-8")).is_host
+    assert not host_is(load_profile("pixel-8")).is_device

@@ -14,10 +14,12 @@ from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.plan import Predictions
 from edgeshrink.core.quality import Check, LayerError, NetworkQuality
 from edgeshrink.core.reading import Measured, Unmeasured
+from edgeshrink.devices.matching import Match
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.networks.recipe import Recipe
 from edgeshrink.engine.networks.search import search
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
+from edgeshrink.engine.place import Place
 from edgeshrink.errors import UnsupportedModel
 
 NO = Unmeasured("not asked")
@@ -67,6 +69,10 @@ class Bench:
 
     def delegation(self, recipe: Recipe, artifact: Finished) -> Delegation:
         return Delegation("cpu", 1, 1, 1, 1, (), (), True)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.situation.profile, Match(True, "the bench is the device", ()))
 
     def measurements(self, recipe: Recipe, artifact: Finished) -> Unmeasured:
         self.measured.append(recipe)

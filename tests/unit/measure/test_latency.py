@@ -10,6 +10,7 @@ import pytest
 
 from edgeshrink.measure import latency
 from edgeshrink.measure.memory import Recorder
+from edgeshrink.measure.power.here import PowerHere
 
 
 class Clock:
@@ -71,48 +72,35 @@ def test_a_slow_prefill_keeps_to_its_repetitions_and_the_first_length_tops_up_fi
     assert len(found[256]) == latency.LEAST_REPETITIONS
 
 
-def test_decode_times_every_step_and_the_meter_stands_around_them_alone(clock: Clock) -> None:
-    class Joules:
-        scope = "two watts"
+class CostlyPower:
+    """Notes when it was called; looking takes 3 s of the clock's time."""
 
-        def available(self) -> str | None:
-            return None
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.began: list[float] = []
+        self.ended: list[tuple[float, int]] = []
 
-        def start(self) -> None:
-            self.began = clock.now
+    def begin(self) -> None:
+        self.began.append(self.clock.now)
 
-        def stop(self) -> float:
-            return 2 * (clock.now - self.began)
+    def look(self) -> None:
+        self.clock.now += 3.0
 
+    def end(self, done: int) -> None:
+        self.ended.append((self.clock.now, done))
+
+
+def test_decode_times_every_step_and_power_stands_around_them_alone(clock: Clock) -> None:
     session: Any = SlowSession(clock, 0.001, 0.02)
     events: list[dict[str, object]] = []
-    runs = latency.time_decode(session, [1] * 100, 128, 5, Recorder(), Joules(), events.append)
+    power: Any = CostlyPower(clock)
+    runs = latency.time_decode(session, [1] * 100, 128, 5, Recorder(), power, events.append)
     assert len(runs) == len(events) == 5
     assert session.prompts == [100] * 5
-    for run in runs:
-        assert run.steps_ms == pytest.approx([20.0] * 128)
-        assert run.joules == pytest.approx(2 * 128 * 0.02)
-
-
-@pytest.mark.parametrize("moment", ["start", "stop"])
-def test_a_meter_that_fails_costs_the_energy_not_the_session(clock: Clock, moment: str) -> None:
-    class Broken:
-        scope = "nothing"
-
-        def available(self) -> str | None:
-            return None
-
-        def start(self) -> None:
-            if moment == "start":
-                raise OSError("gone")
-
-        def stop(self) -> float:
-            raise OSError("gone")
-
-    session: Any = SlowSession(clock, 0.001, 0.02)
-    runs = latency.time_decode(session, [1], 4, 2, Recorder(), Broken(), lambda _: None)
-    assert [run.joules for run in runs] == [None, None]
-    assert [len(run.steps_ms) for run in runs] == [4, 4]
+    for run, began, (ended, done) in zip(runs, power.began, power.ended, strict=True):
+        assert run == pytest.approx([20.0] * 128), "looking at power costs no step anything"
+        assert done == 128
+        assert ended - began == pytest.approx(128 * (0.02 + 3.0)), "the prompt is not in it"
 
 
 def test_looking_at_memory_costs_no_step_anything(clock: Clock) -> None:
@@ -121,8 +109,8 @@ def test_looking_at_memory_costs_no_step_anything(clock: Clock) -> None:
             clock.now += 5.0
 
     session: Any = SlowSession(clock, 0.001, 0.2)
-    runs = latency.time_decode(session, [1], 20, 1, CostlyRecorder(), None, lambda _: None)
-    assert runs[0].steps_ms == pytest.approx([200.0] * 20)
+    runs = latency.time_decode(session, [1], 20, 1, CostlyRecorder(), PowerHere(()), lambda _: None)
+    assert runs[0] == pytest.approx([200.0] * 20)
     found = latency.time_prefill(session, [1] * 10, [10], 5, CostlyRecorder(), lambda _: None)
     assert found[10] == pytest.approx([10.0] * 20)
 

@@ -9,6 +9,7 @@ import pytest
 
 from edgeshrink.measure import network_worker
 from edgeshrink.measure.memory import Recorder
+from edgeshrink.measure.power.here import PowerHere
 
 INPUTS = {"x": np.zeros((1, 2), np.float32)}
 
@@ -52,48 +53,28 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_as_many_runs_as_percentiles_need_and_time_allows(clock: Clock, run_s: float, asked: int, runs: int) -> None:
     network: Any = SlowNetwork(clock, 50.0, run_s)
     events: list[dict[str, Any]] = []
-    times, joules = network_worker.time_runs(network, INPUTS, asked, Recorder(), None, events.append)
+    times = network_worker.time_runs(network, INPUTS, asked, Recorder(), PowerHere(()), events.append)
     assert times == pytest.approx([1e3 * run_s] * runs), "the first run is not counted"
-    assert joules is None
     assert sum(event["runs"] for event in events) == max(asked, 100), "progress reaches its total"
 
 
-def test_the_meter_stands_around_the_counted_runs(clock: Clock) -> None:
-    class Joules:
-        scope = "two watts"
-
-        def available(self) -> str | None:
-            return None
-
-        def start(self) -> None:
+def test_power_stands_around_the_counted_runs(clock: Clock) -> None:
+    class Power:
+        def begin(self) -> None:
             self.began = clock.now
 
-        def stop(self) -> float:
-            return 2 * (clock.now - self.began)
+        def look(self) -> None:
+            clock.now += 3.0
+
+        def end(self, done: int) -> None:
+            self.took, self.done = clock.now - self.began, done
 
     network: Any = SlowNetwork(clock, 9.0, 0.01)
-    times, joules = network_worker.time_runs(network, INPUTS, 5, Recorder(), Joules(), lambda _: None)
-    assert joules == pytest.approx(2 * 0.01 * len(times))
-
-
-@pytest.mark.parametrize("moment", ["start", "stop"])
-def test_a_meter_that_fails_costs_the_energy_not_the_session(clock: Clock, moment: str) -> None:
-    class Broken:
-        scope = "nothing"
-
-        def available(self) -> str | None:
-            return None
-
-        def start(self) -> None:
-            if moment == "start":
-                raise OSError("gone")
-
-        def stop(self) -> float:
-            raise OSError("gone")
-
-    network: Any = SlowNetwork(clock, 0.01, 0.01)
-    times, joules = network_worker.time_runs(network, INPUTS, 5, Recorder(), Broken(), lambda _: None)
-    assert (len(times), joules) == (100, None)
+    power: Any = Power()
+    times = network_worker.time_runs(network, INPUTS, 5, Recorder(), power, lambda _: None)
+    assert times == pytest.approx([10.0] * 100), "looking at power costs no run anything"
+    assert power.took == pytest.approx(100 * 3.01)
+    assert power.done == 100
 
 
 def test_looking_at_memory_costs_no_run_anything(clock: Clock) -> None:
@@ -102,5 +83,5 @@ def test_looking_at_memory_costs_no_run_anything(clock: Clock) -> None:
             clock.now += 5.0
 
     network: Any = SlowNetwork(clock, 0.2, 0.2)
-    times, _ = network_worker.time_runs(network, INPUTS, 5, CostlyRecorder(), None, lambda _: None)
+    times = network_worker.time_runs(network, INPUTS, 5, CostlyRecorder(), PowerHere(()), lambda _: None)
     assert times == pytest.approx([200.0] * 100)

@@ -95,7 +95,7 @@ def sample_report(*, layers: int = 4) -> Report:
         target="laptop-cpu",
         profile="this-machine",
         profile_name="This machine",
-        runs_on_this_host=True,
+        on_device=True,
         context=512,
         source=SourceSummary(
             "edgeshrink/_demo", "huggingface", "llama", "ab" * 32, None, None, "apache-2.0", PARAMETERS, "BF16"
@@ -170,7 +170,7 @@ def sample_profile_report() -> Report:
         target="android",
         profile="pixel-8",
         profile_name="Google Pixel 8",
-        runs_on_this_host=False,
+        on_device=False,
         source=None,
         compression=None,
         candidates=(),

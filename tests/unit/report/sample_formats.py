@@ -128,7 +128,7 @@ def sample_apart_report() -> Report:
         target="apple-silicon",
         profile="macbook-air-m2-8gb",
         profile_name="MacBook Air M2, 8 GB",
-        runs_on_this_host=False,
+        on_device=False,
         artifact=replace(report.artifact, delegation=delegation),
         quality=None,
         measurements=None,

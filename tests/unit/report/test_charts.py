@@ -214,7 +214,7 @@ def test_predictions_that_were_too_high_stand_right_of_the_line() -> None:
 
 
 def test_a_prediction_for_another_device_is_not_compared_with_this_host() -> None:
-    report = replace(sample_report(), runs_on_this_host=False, verdict=replace(sample_report().verdict, lines=()))
+    report = replace(sample_report(), on_device=False, verdict=replace(sample_report().verdict, lines=()))
     assert [row.label for row in predicted_and_measured(report)] == ["Artifact size"]
 
 

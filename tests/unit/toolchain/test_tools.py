@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeshrink.toolchain import cmake, cxx
+from edgeshrink.toolchain import cmake, cxx, ninja
 from edgeshrink.toolchain.interface import first_that_answers, version_in
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="plants shell scripts")
@@ -41,7 +41,8 @@ def test_the_version_is_read_from_what_it_prints(text: str, version: str) -> Non
     assert version_in(text) == version
 
 
-def test_nothing_on_the_path_is_nothing_found(only_here: Path) -> None:
+def test_nothing_on_the_path_is_nothing_found(only_here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(only_here / "python"))
     assert cxx.find() is None
     assert cmake.find() is None
 
@@ -62,6 +63,17 @@ def test_the_compiler_of_the_environment_comes_first(only_here: Path, monkeypatc
     monkeypatch.setenv("CXX", f"{mine} -std=c++20")
     found = cxx.find()
     assert found is not None and found.path == mine
+
+
+@posix
+def test_what_pip_put_beside_this_python_is_found(only_here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = only_here / "venv"
+    folder.mkdir()
+    monkeypatch.setattr("sys.executable", str(folder / "python"))
+    assert ninja.find() is None
+    program = plant(folder, "ninja", "echo 1.11.1")
+    found = ninja.find()
+    assert found is not None and (found.path, found.version) == (program, "1.11.1")
 
 
 @posix

@@ -1,0 +1,232 @@
+"""A phone or tablet behind the `adb` executable, which owns USB, pairing and keys."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from edgeshrink.core.device import Address
+from edgeshrink.core.plain import plain
+from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done
+from edgeshrink.devices.transports.process import Ended, run_program
+from edgeshrink.devices.transports.shell import SLOWEST_BYTES_S, Marked, ShellTransport, last_words
+from edgeshrink.errors import DeviceError, DeviceLost, Error, ToolMissing
+from edgeshrink.toolchain import adb
+
+AUTHORIZE_S = 60.0
+"""How long the person has to unlock the phone and allow this computer."""
+
+RECOVER_S = 15.0
+"""How long a device may take to come back after it was asked to."""
+
+_CALL_S = 20.0
+_PULSE_S = 10.0
+_POLL_S = 0.5
+_LISTING_BYTES = 256 << 10
+_UNUSABLE = ("bootloader", "recovery", "rescue", "sideload", "host")
+_ALLOW = "unlock the phone and tap Allow in the question that it shows (Allow USB debugging?)"
+
+
+def attached() -> tuple[tuple[str, str], ...]:
+    """The serial and state of every device that adb lists ("device", "unauthorized", "offline", "no permissions").
+
+    The adb server is started where none runs. Empty without adb; DeviceError, DeviceLost where its server fails.
+    """
+    try:
+        program = adb.command()
+    except ToolMissing:
+        return ()
+    return _listed(program)
+
+
+def parse_listing(text: str) -> tuple[tuple[str, str], ...]:
+    """The serials and states in the output of `adb devices -l`."""
+    _, _, rows = text.partition("List of devices attached")
+    found = []
+    for row in rows.splitlines():
+        match = re.match(r"(\S+)\s+(no permissions|[a-z]+)\b", row.strip())
+        if match and plain(match[1]) == match[1]:
+            found.append((match[1], match[2]))
+    return tuple(found)
+
+
+class AdbTransport(ShellTransport):
+    """Open when made: the device is listed, authorized and online. One that was lost is looked for again."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        authorize_s: float = AUTHORIZE_S,
+        recover_s: float = RECOVER_S,
+    ) -> None:
+        super().__init__(address)
+        self._program = adb.command()
+        self._say = say
+        self._authorize_s = authorize_s
+        self._recover_s = recover_s
+        self._doubtful = False
+        self._ready()
+        # Before Android 7 there is one stream, through a terminal, and no exit status.
+        self._apart = "shell_v2" in self._call("-s", address.name, "features").split()
+
+    def close(self) -> None:
+        """The adb server is the user's: it stays, as do the devices that it knows."""
+
+    def push(self, source: Path, target: str) -> None:
+        if self._doubtful:
+            self._ready()
+        ended = run_program(
+            (*self._program, "-s", self.address.name, "push", str(source.absolute()), target),
+            where=str(self.address),
+            timeout_s=60.0 + source.stat().st_size / SLOWEST_BYTES_S,
+            watch=self._pulse,
+        )
+        if ended.status:
+            said = (ended.stdout + ended.stderr).decode("utf-8", "replace")
+            raise self._broken(ended) if _LINK.search(said) else self._refused(f"{target} cannot be written", said)
+
+    def pull(self, source: str, target: Path, *, limit_bytes: int) -> None:
+        if self._apart:
+            super().pull(source, target, limit_bytes=limit_bytes)
+            return
+        # A terminal would change the bytes on their way.
+        size = self.run(("sh", "-c", 'wc -c < "$1"', "sh", source)).stdout.strip()
+        if not size.isdecimal() or int(size) > limit_bytes:
+            raise DeviceError(f"{self.address}: {source} cannot be read, or is larger than allowed: {plain(size)[:80]}")
+        self._call("-s", self.address.name, "pull", source, str(target.absolute()), timeout_s=600.0)
+
+    def _client(self, script: str) -> tuple[str, ...]:
+        if self._doubtful:
+            self._ready()
+        return (*self._program, "-s", self.address.name, "shell", *(("-T",) if self._apart else ()), script)
+
+    def _broken(self, ended: Ended) -> Error:
+        self._doubtful = True
+        words = last_words((ended.stdout[-4096:] + b"\n" + ended.stderr).decode("utf-8", "replace"))
+        return DeviceLost(f"{self.address}: the link broke: {words}", hint=_LOST)
+
+    def _shell(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | IO[bytes] | None = None,
+        hold_stdin: bool = False,
+        timeout_s: float = 60.0,
+        silence_s: float | None = None,
+        sink: Callable[[bytes], None] | None = None,
+        limit_bytes: int = OUTPUT_LIMIT,
+    ) -> Done:
+        try:
+            if self._apart:
+                return super()._shell(
+                    argv,
+                    stdin=stdin,
+                    hold_stdin=hold_stdin,
+                    timeout_s=timeout_s,
+                    silence_s=silence_s,
+                    sink=sink,
+                    limit_bytes=limit_bytes,
+                )
+            command = Marked.of(argv)
+            ended = run_program(
+                self._client(command.script),
+                where=str(self.address),
+                stdin=stdin,
+                hold_stdin=hold_stdin,
+                timeout_s=timeout_s,
+                silence_s=silence_s,
+                limit_bytes=limit_bytes,
+            )
+        except DeviceLost:
+            self._doubtful = True
+            raise
+        status, said = command.read(ended.stdout.decode("utf-8", "replace").replace("\r\n", "\n"))
+        if status is None:
+            raise self._broken(ended)
+        if sink is None:
+            return Done(status, said, "")
+        sink(said.encode())
+        return Done(status, "", "")
+
+    def _ready(self) -> None:
+        """Wait until the device is online, and help it. DeviceError, DeviceLost with what to do."""
+        began = time.monotonic()
+        helped = asked = ""
+        while True:
+            devices = dict(_listed(self._program))
+            state = devices.get(self.address.name, "missing")
+            waited = time.monotonic() - began
+            if state == "device":
+                self._doubtful = False
+                return
+            if state == "no permissions":
+                raise DeviceError(
+                    f"{self.address}: this user may not use the USB device",
+                    hint="Debian, Ubuntu: sudo apt install android-sdk-platform-tools-common, then plug it in again",
+                )
+            if state in _UNUSABLE:
+                raise DeviceError(f"{self.address} is in the state {state!r}", hint="let it start Android")
+            if state == "unauthorized":
+                if not asked:
+                    asked = _ALLOW
+                    self._say(f"{self.address}: {_ALLOW}")
+                if waited > self._authorize_s:
+                    raise DeviceError(f"{self.address} has not allowed this computer", hint=_ALLOW)
+            elif waited > self._recover_s:
+                raise DeviceLost(f"{self.address} is {state}", hint=_others(devices, self.address.name))
+            elif helped != state:
+                helped = state
+                if not self._help(state):
+                    raise DeviceLost(f"{self.address} is not attached", hint=_others(devices, self.address.name))
+            time.sleep(_POLL_S)
+
+    def _help(self, state: str) -> bool:
+        """Do what may bring the device online; False where only its user can."""
+        serial = self.address.name
+        if re.fullmatch(r".+:\d+", serial):
+            # After a device died adb says "already connected", and stays offline.
+            if state != "missing":
+                self._call("disconnect", serial)
+            self._call("connect", serial)
+            return True
+        if state == "offline":
+            self._call("reconnect", "offline")
+        return state != "missing" or self._doubtful
+
+    def _pulse(self) -> None:
+        """Does it answer while a file is copied? adb itself waits for ever."""
+        run_program(
+            (*self._program, "-s", self.address.name, "shell", "true"), where=str(self.address), timeout_s=_PULSE_S
+        )
+
+    def _call(self, *arguments: str, timeout_s: float = _CALL_S) -> str:
+        return _call(self._program, *arguments, timeout_s=timeout_s)
+
+
+_LINK = re.compile(r"device '.*' not found|device offline|device unauthorized|error: closed|protocol fault|no devices")
+_LOST = "is it plugged in, or on and in the network? Then try again: what is left there is cleaned first"
+
+
+def _listed(program: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return parse_listing(_call(program, "devices", "-l"))
+
+
+def _call(program: Sequence[str], *arguments: str, timeout_s: float = _CALL_S) -> str:
+    """What `adb ARGUMENTS` prints, whatever its status: the state of the device says whether it helped."""
+    ended = run_program((*program, *arguments), where="adb", timeout_s=timeout_s, limit_bytes=_LISTING_BYTES)
+    text = ended.stdout.decode("utf-8", "replace")
+    if ended.status and arguments[0] == "devices":
+        said = last_words(ended.stderr.decode("utf-8", "replace"))
+        raise DeviceError(f"adb: its server does not work: {said}", hint="`adb kill-server`, then `adb devices`")
+    return text
+
+
+def _others(devices: dict[str, str], serial: str) -> str:
+    others = ", ".join(f"{plain(name)} ({state})" for name, state in devices.items() if name != serial)
+    attach = "plug it in, allow USB debugging in its developer options, and see `adb devices`"
+    return f"attached are: {others}" if others else f"no other device is attached: {attach}"

@@ -1,0 +1,103 @@
+"""Which session an artifact gets on an attached device: the native runner's for a GGUF, else a Python's there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgeshrink.core.budget import Budget
+from edgeshrink.core.device import parse_address
+from edgeshrink.core.events import Listener
+from edgeshrink.core.request import Request
+from edgeshrink.engine.attached import Attached
+from edgeshrink.engine.runners import runner_for
+from edgeshrink.engine.sessions import session_lengths
+from edgeshrink.engine.steps.device_measuring import MeasureOnDevice
+from edgeshrink.engine.steps.device_python import MeasureInPython
+from edgeshrink.engine.steps.measuring import read_measurements
+from edgeshrink.errors import PlanError
+from edgeshrink.store import Store, Stored
+
+ALL_LAYERS = 999
+"""llama.cpp offloads as many as there are."""
+
+Confirm = Callable[[str], bool]
+
+
+def device_step(
+    attached: Attached,
+    request: Request,
+    artifact: Path,
+    sha256: str,
+    *,
+    runtime: str,
+    network: bool,
+    context: int,
+    budget: Budget,
+    power_sources: tuple[str, ...],
+    delegate: str,
+    confirm: Confirm,
+    listener: Listener,
+) -> MeasureOnDevice | MeasureInPython:
+    """The step that measures `artifact` there; the native runner is built first, where there is none for the device.
+
+    `confirm` is asked before a Python or its packages are brought to the device.
+    """
+    prompt_tokens = request.session.prompt_tokens or session_lengths(budget)
+    if runtime != "llama_cpp":
+        return MeasureInPython(
+            attached=attached,
+            artifact=artifact,
+            artifact_sha256=sha256,
+            runtime=runtime,
+            network=network,
+            delegate=delegate,
+            context=context,
+            threads=request.threads,
+            prompt_tokens=prompt_tokens,
+            power_sources=power_sources,
+            options=request.session,
+            confirm=confirm,
+        )
+    runner = runner_for(attached.device, attached.transport, gpu=offloads(request, delegate), listener=listener)
+    return MeasureOnDevice(
+        attached=attached,
+        runner=runner,
+        artifact=artifact,
+        artifact_sha256=sha256,
+        context=context,
+        threads=request.threads,
+        gpu_layers=gpu_layers_of(request, delegate),
+        prompt_tokens=prompt_tokens,
+        power_sources=power_sources,
+        options=request.session,
+    )
+
+
+def offloads(request: Request, delegate: str) -> bool:
+    """Whether a GPU is asked for: by a delegate, or by a number of layers."""
+    return delegate != "cpu" or request.gpu_layers > 0
+
+
+def gpu_layers_of(request: Request, delegate: str) -> int:
+    """Layers to offload: as many as were asked for; all where a delegate other than the CPU was."""
+    return request.gpu_layers or (ALL_LAYERS if delegate != "cpu" else 0)
+
+
+def check_device_format(request: Request, format: str) -> None:
+    """Refuse in the first second what no session on that device can run."""
+    if request.device is None or format == "gguf" or parse_address(request.device).kind != "adb":
+        return
+    raise PlanError(
+        f"{request.device}: the {format} runtimes' Python packages have no wheels for Android",
+        hint="measure --format gguf there; for this one use the runtime's own benchmark app",
+    )
+
+
+def run_session(store: Store, step: MeasureOnDevice | MeasureInPython, listener: Listener, *, again: bool) -> Stored:
+    """The stored session or a new one; a session that ended early is kept for the report and never taken again."""
+    stored = store.run(step, listener, again=again)
+    reused = store.decisions[-1].reused
+    if reused and read_measurements(stored.folder).partial:
+        return store.run(step, listener, again=True)
+    return stored

@@ -1,0 +1,74 @@
+"""Where artifacts are measured: on this machine, or on an attached device; and which of its figures count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from edgeshrink.catalog.profiles import THIS_MACHINE
+from edgeshrink.core.device import parse_address
+from edgeshrink.core.measurement import Measurements
+from edgeshrink.core.profile import DeviceProfile
+from edgeshrink.core.reading import Unmeasured
+from edgeshrink.core.request import Request
+from edgeshrink.devices.local import host_is
+from edgeshrink.devices.matching import Match, match
+from edgeshrink.engine.attached import Attached, attached
+from edgeshrink.judging.countable import countable
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`attached` None: this machine, through the Python runtimes. `match`: is it the device of `profile`?
+
+    `where` names another device whose figures were brought here.
+    """
+
+    profile: DeviceProfile
+    match: Match
+    attached: Attached | None = None
+    anyway: bool = False
+    where: str = ""
+
+    @property
+    def is_device(self) -> bool:
+        return self.match.is_device
+
+    @property
+    def elsewhere(self) -> str:
+        """Why figures taken here are not the profile's device's; "" where they are."""
+        if self.is_device:
+            return ""
+        where = self.attached.device.address if self.attached else self.where
+        if not where:
+            return f"this host is not {self.profile.name}: what was measured here is this host's"
+        return f"{where} is not {self.profile.name}: {self.match.why}"
+
+    def countable(self, measured: Measurements | Unmeasured) -> Measurements | Unmeasured:
+        """What a verdict may rest on."""
+        if isinstance(measured, Unmeasured):
+            return measured
+        # The profile of this very machine describes whatever the machine is, a virtual one too.
+        device = measured.device if self.profile.id != THIS_MACHINE else None
+        emulation = device.emulation if device else ""
+        return countable(measured, elsewhere=self.elsewhere, emulation=emulation, anyway=self.anyway)
+
+
+@contextmanager
+def open_place(request: Request, profile: DeviceProfile) -> Iterator[Place]:
+    """The place that `request` names; an attached device is probed first, and its link ended at the end."""
+    if request.device is None:
+        yield Place(profile, host_is(profile), anyway=request.judge_anyway)
+        return
+    with attached(parse_address(request.device)) as device:
+        yield place_of(device, profile, anyway=request.judge_anyway)
+
+
+def place_of(device: Attached, profile: DeviceProfile, *, anyway: bool) -> Place:
+    """The place that an attached device is."""
+    if profile.id == THIS_MACHINE:
+        here = device.transport.address.kind == "local"
+        why = "the profile was probed on this machine" if here else f"{THIS_MACHINE} is not {device.device.address}"
+        return Place(profile, Match(here, why, ()), device, anyway)
+    return Place(profile, match(device.device, profile), device, anyway)

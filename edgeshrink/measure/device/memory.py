@@ -1,0 +1,93 @@
+"""What the native runner saw of its own memory, as readings. An app has the same, but for what it brings itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgeshrink.core.measurement import Memory, MemorySample
+from edgeshrink.core.reading import Measured, Reading, Unmeasured
+from edgeshrink.measure.assembly import thinned
+from edgeshrink.measure.device.events import Decode, Loaded, MemoryRow, Prefill
+from edgeshrink.measure.device.record import Record
+
+_HOW = "the native runner (llama.cpp, weights, KV cache), not an app around it"
+_MAPPED = "_Mapped"
+"""Ending of llama.cpp's name for weights that are computed with where the file is mapped."""
+
+
+def memory_readings(record: Record, gpu: Reading, *, missing: str) -> Memory:
+    """`missing`: why there are no figures where the runner gave none; `gpu`: the GPU's share of a common memory."""
+    rows = record.all(MemoryRow)
+    if not rows:
+        nothing = Unmeasured(missing)
+        return Memory(nothing, nothing, nothing, nothing, nothing, (), nothing, nothing, gpu)
+    looks = f"{len(rows)} looks, between timed stretches"
+    anon = _peak(
+        rows, lambda row: row.anon + max(0, row.shmem) if row.anon >= 0 else -1, f"pages no file backs; {looks}"
+    )
+    return Memory(
+        peak_rss_bytes=_headline(rows, looks),
+        peak_anon_bytes=anon,
+        peak_file_bytes=_peak(rows, lambda row: row.file, f"pages of mapped files, weights among them; {looks}"),
+        peak_pss_bytes=Unmeasured("the native runner reads no proportional set size"),
+        baseline_rss_bytes=_baseline(rows),
+        timeline=_timeline(rows),
+        fit_bytes=_fit(anon, record.first(Loaded), gpu),
+        major_faults=_major_faults(record),
+        gpu_bytes=gpu,
+    )
+
+
+def _headline(rows: list[MemoryRow], looks: str) -> Reading:
+    marks = [row.hwm for row in rows if row.hwm >= 0]
+    if marks:
+        return Measured(float(max(marks)), n=len(marks), how=f"{_HOW}; VmHWM, the system's high-water mark")
+    return _peak(rows, lambda row: row.rss, f"the system keeps no high-water mark; {looks}")
+
+
+def _peak(rows: list[MemoryRow], field: Callable[[MemoryRow], int], how: str) -> Reading:
+    known = [value for value in map(field, rows) if value >= 0]
+    if not known:
+        return Unmeasured("this system does not split resident memory into anonymous and file-backed")
+    return Measured(float(max(known)), n=len(known), how=f"{_HOW}; {how}")
+
+
+def _baseline(rows: list[MemoryRow]) -> Reading:
+    start = next((row for row in rows if row.phase == "start" and row.rss >= 0), None)
+    if start is None:
+        return Unmeasured("the runner did not look before it opened the file")
+    return Measured(float(start.rss), how="the native runner, before the file is opened")
+
+
+def _timeline(rows: list[MemoryRow]) -> tuple[MemorySample, ...]:
+    split = [row for row in rows if row.anon >= 0 and row.file >= 0]
+    return thinned(
+        [MemorySample(row.t - rows[0].t, row.phase, row.anon + max(0, row.shmem), row.file) for row in split]
+    )
+
+
+def _fit(anon: Reading, loaded: Loaded | None, gpu: Reading) -> Reading:
+    """Peak anonymous memory and all weights that stay in the mapped file: reclaiming those would mean paging.
+
+    Weights that were read, or copied into another layout when they were loaded, are anonymous already.
+    """
+    if not isinstance(anon, Measured) or loaded is None:
+        return anon if isinstance(anon, Unmeasured) else Unmeasured("the runner did not load the model")
+    weights = 0
+    if loaded.mapped:
+        mapped = [size for name, size in loaded.buffers.items() if name.endswith(_MAPPED)]
+        weights = min(sum(mapped), loaded.model_bytes) if loaded.buffers else loaded.model_bytes
+    total, how = anon.value + weights, "peak anonymous memory + weight bytes that stay in the mapped file"
+    if isinstance(gpu, Measured):
+        total, how = total + gpu.value, f"{how} + the GPU's share of the memory"
+    elif loaded.gpu_layers > 0:
+        how += "; the GPU's share of a common memory is missing"
+    return Measured(total, how=how)
+
+
+def _major_faults(record: Record) -> Reading:
+    timed = len(record.all(Prefill)) + len(record.all(Decode))
+    if not timed:
+        return Unmeasured("nothing was timed")
+    how = "major faults of the runner while prefill and decode were timed"
+    return Measured(float(record.major_faults), n=timed, how=how)

@@ -1,0 +1,36 @@
+"""Bring the runner, an artifact and the text for prompts into a workspace on the device."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from edgeshrink.core.events import Listener
+from edgeshrink.devices.workspace import Workspace
+from edgeshrink.measure.files import sha256_of
+from edgeshrink.measure.prompts import shipped_text
+from edgeshrink.toolchain.runner.build import BuiltRunner
+
+
+def put_runner(workspace: Workspace, runner: BuiltRunner, listener: Listener) -> str:
+    """Its path on the device. NoSpace, DeviceLost, DeviceError, as for the others here."""
+    return workspace.put(
+        runner.path, sha256=sha256_of(runner.path), name="edgeshrink-runner", executable=True, listener=listener
+    )
+
+
+def put_artifact(workspace: Workspace, artifact: Path, sha256: str, name: str, listener: Listener) -> str:
+    return workspace.put(artifact, sha256=sha256, name=name, listener=listener)
+
+
+def put_text(workspace: Workspace, tokens: int, listener: Listener) -> str:
+    """The shipped text, long enough for prompts of `tokens`; "" where there is none."""
+    data = shipped_text(tokens).encode()
+    if not data:
+        return ""
+    with tempfile.TemporaryDirectory(prefix="edgeshrink-text-") as folder:
+        file = Path(folder) / "prompt.txt"
+        file.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        return workspace.put(file, sha256=digest, name="prompt.txt", listener=listener)

@@ -1,0 +1,54 @@
+"""What runs on the device: our own session with a Python runtime; JSON lines out, the result in the last one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from edgeshrink.core.events import Progress
+from edgeshrink.core.values import to_json
+from edgeshrink.errors import Error
+from edgeshrink.measure.network import measure_network
+from edgeshrink.measure.session import measure
+
+
+def main(request: Path) -> None:
+    """Measure as `request`, a JSON file, says. An error of ours is a line, too; anything else is a traceback."""
+    asked = json.loads(request.read_text(encoding="utf-8"))
+    try:
+        _say({"measurements": json.loads(to_json(_measured(asked)))})
+    except Error as error:
+        _say({"error": type(error).__name__, "message": error.message, "hint": error.hint})
+
+
+def _measured(asked: dict[str, Any]) -> object:
+    common: dict[str, Any] = {
+        "sha256": asked["sha256"],
+        "runtime": asked["runtime"],
+        "delegate": asked["delegate"],
+        "threads": asked["threads"],
+        "repetitions": asked["repetitions"],
+        "power_sources": tuple(asked["power_sources"]),
+        "listener": _tell,
+    }
+    artifact = Path(asked["artifact"])
+    if asked["network"]:
+        return measure_network(artifact, samples=None, **common)
+    return measure(
+        artifact,
+        context=asked["context"],
+        prompt_tokens=tuple(asked["prompt_tokens"]),
+        decode_tokens=asked["decode_tokens"],
+        **common,
+    )
+
+
+def _tell(progress: Progress) -> None:
+    _say({"progress": [progress.done, progress.total, progress.unit]})
+
+
+def _say(message: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,106 @@
+"""What the runner is asked to do in one session: which prompts, which depths, how often, and within which time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeshrink.core.device import ProbedDevice
+from edgeshrink.core.session import SessionOptions
+from edgeshrink.devices.cpu import default_threads
+from edgeshrink.measure.device.sampling import Sampled
+from edgeshrink.measure.latency import LEAST_REPETITIONS
+from edgeshrink.measure.power.interface import SamplingPlan
+from edgeshrink.measure.statistics import SAMPLES_NEEDED
+
+TOP_UP_S = 240.0
+"""Time for repetitions beyond the asked ones, so that p95 has its samples at the budget's length."""
+LOADS = 5
+WINDOW_READINGS = 15
+"""Of a power sensor, in a stretch that is integrated: some more than `record_power` insists on."""
+_WINDOWS = 5
+_SHORTEST_DEADLINE_S = 900.0
+_LONGEST_DEADLINE_S = 6 * 3600.0
+_AT_DEPTH = 32
+"""Decode's depth where no prompt length fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`lengths` and `depths` fit the context; the first of each is the one that matters. `sustain_s`: decode on for so
+    long, at the first depth."""
+
+    lengths: tuple[int, ...]
+    depths: tuple[int, ...]
+    decode_tokens: int
+    repetitions: int
+    sustain_s: float
+    idle_s: float
+    window_s: float
+    """The shortest stretch of decode whose energy can be told; 0 where there is no power source."""
+
+    @property
+    def steps(self) -> int:
+        """Timed parts, for progress."""
+        first = max(0, SAMPLES_NEEDED[95] - self.repetitions) if self.lengths else 0
+        return (len(self.lengths) + len(self.depths)) * self.repetitions + first
+
+    def arguments(self, sampled: Sampled) -> tuple[str, ...]:
+        """For the runner's `bench`."""
+        words = ["--prompts", _listed(self.lengths), "--depths", _listed(self.depths)]
+        words += ["--decode", str(self.decode_tokens), "--repetitions", str(self.repetitions)]
+        words += ["--first-repetitions", str(SAMPLES_NEEDED[95]), "--first-within-s", f"{TOP_UP_S:.0f}"]
+        words += ["--idle-s", f"{self.idle_s:.1f}"] if self.idle_s else []
+        words += ["--sustain-s", f"{self.sustain_s:.1f}"] if self.sustain_s else []
+        if sampled.files:
+            words += ["--sample-ms", str(sampled.interval_ms)]
+            words += [word for file in sampled.files for word in ("--sample", file)]
+        return tuple(words)
+
+    def deadline_s(self, token_s: float) -> float:
+        """Generous: `token_s` is how long loading and one token took, so no token takes longer."""
+        tokens = sum(self.lengths) + sum(depth + self.decode_tokens for depth in self.depths)
+        expected = token_s * tokens * self.repetitions
+        bounded = min(_LONGEST_DEADLINE_S, max(_SHORTEST_DEADLINE_S, expected))
+        return bounded + TOP_UP_S + self.idle_s + self.sustain_s
+
+
+def schedule(
+    options: SessionOptions, prompt_tokens: Sequence[int], context: int, *, power: SamplingPlan | None = None
+) -> Schedule:
+    """At least 5 repetitions, and decode steps enough for a p99. What does not fit the context is left out.
+
+    Decode is timed first after the first of `prompt_tokens`, then at the depths that were asked for. With a `power`
+    source the device rests first, and decodes on afterwards for as long as energy needs: a repetition may be over
+    before its sensor has said anything.
+    """
+    window_s = 0.0 if power is None else WINDOW_READINGS * power.interval_ms / 1e3
+    repetitions = max(LEAST_REPETITIONS, options.repetitions)
+    lengths = tuple(length for length in dict.fromkeys(prompt_tokens) if 0 < length <= context)
+    least = -(-SAMPLES_NEEDED[99] // repetitions)
+    tokens = max(1, min(max(options.decode_tokens, least), context - 1))
+    first = max(0, min(lengths[0] if lengths else _AT_DEPTH, context - tokens))
+    deeper = tuple(depth for depth in options.depths if 0 <= depth <= context - tokens)
+    return Schedule(
+        lengths=lengths,
+        depths=tuple(dict.fromkeys((first, *deeper))),
+        decode_tokens=tokens,
+        repetitions=repetitions,
+        sustain_s=max(options.sustain_s, _WINDOWS * window_s),
+        idle_s=max(options.idle_s, window_s) if power else 0.0,
+        window_s=window_s,
+    )
+
+
+def threads_for(device: ProbedDevice) -> int:
+    """The cores that decode is fastest on: all but the slowest kind, where there are kinds."""
+    if device.address == "local":
+        return default_threads()
+    if len(device.clusters) > 1 and all(cluster.max_mhz for cluster in device.clusters):
+        slowest = min(device.clusters, key=lambda cluster: cluster.max_mhz or 0.0)
+        return max(1, sum(cluster.cores for cluster in device.clusters if cluster is not slowest))
+    return max(1, device.cores)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ",".join(str(number) for number in numbers)

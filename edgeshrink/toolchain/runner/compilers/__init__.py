@@ -1,0 +1,1 @@
+"""Compilers that can make a runner, one a file. Each offers `NAME`, `FIX` and `find(platform)`."""
