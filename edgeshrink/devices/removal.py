@@ -34,7 +34,7 @@ rest() { sleep 0.2 2>/dev/null || sleep 1; }
 [ -d "$folder" ] || exit 0
 if strike TERM; then
   n=0
-  while rest; n=$((n + 1)); [ $n -lt 10 ] && strike 0; do :; done
+  while rest; n=$((n + 1)); [ $n -lt 5 ] && strike 0; do :; done
   strike KILL && rest
 fi
 [ -n "$only" ] && exit 0

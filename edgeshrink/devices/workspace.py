@@ -161,12 +161,17 @@ class Workspace:
         return target
 
     def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Done:
-        """`Transport.run` in the folder. Where it does not end by itself, the program there is ended as well."""
+        """`Transport.run` in the folder. Where an exception ends it, the program there is ended as well.
+
+        After DeviceLost that is left to the end of the session: the link may be gone.
+        """
         note = f"pid.{next(self._count)}"
         try:
             return self._transport.run(("sh", "-c", _RUN, "sh", self.folder, note, *argv), **options)
+        except DeviceLost:
+            raise
         except BaseException:
-            with contextlib.suppress(Error):  # the link is gone: the end of the session sees to it
+            with contextlib.suppress(Error):  # the end of the session sees to it
                 end_process(self._transport, self.folder, note)
             raise
 

@@ -11,7 +11,7 @@ from edgeshrink.core.events import Listener, Progress
 from edgeshrink.core.measurement import HostState, RuntimeFacts
 from edgeshrink.core.reading import Reading
 from edgeshrink.devices.local import host_state
-from edgeshrink.measure.assembly import load_readings, others_note
+from edgeshrink.measure.assembly import SLEPT, load_readings, others_note
 from edgeshrink.measure.cpu_use import machine_is_busy
 from edgeshrink.runtimes.child import run_job
 
@@ -35,7 +35,7 @@ class Observed:
     def busy_notes(self) -> list[str]:
         notes = list(others_note(self.seen["others"]))
         if not self.spun:
-            notes.append("the machine was busy, so threads slept while they waited for each other, not span")
+            notes.append(SLEPT)
         return notes
 
     def load_readings(self, what: str) -> tuple[Reading, Reading]:

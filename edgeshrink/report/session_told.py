@@ -84,7 +84,8 @@ def parity_text(reading: Reading) -> str:
     """`48 of 48 greedy ids as on this host`."""
     if isinstance(reading, Unmeasured):
         return f"not compared: {reading.reason}"
-    return f"{round(reading.value * reading.n):,} of {reading.n:,} greedy ids as on this host"
+    parted = ", then they part" if reading.value < 1 else ""
+    return f"{round(reading.value * reading.n):,} of {reading.n:,} greedy ids as on this host{parted}"
 
 
 def differs(seen: Measurements) -> bool:

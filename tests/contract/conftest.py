@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from built_formats import build_format
+from device_links import link, remote
 from tiny_models import write_tiny_model
+
+__all__ = ["link", "remote"]
 
 NEEDS = {
     "gguf": (),

@@ -118,6 +118,13 @@ def test_files_travel_there_and_back(arm64: Link, payload: Path, tmp_path: Path)
     assert (tmp_path / "back").read_bytes() == payload.read_bytes()
 
 
+def test_an_empty_file_travels_too(quick: Link, tmp_path: Path) -> None:
+    quick.device.leaves_things = True
+    (tmp_path / "empty").touch()
+    assert quick.push(tmp_path / "empty", "empty").returncode == 0
+    assert quick.run(f"wc -c <{quick.folder}/empty").stdout.strip() == "0"
+
+
 def test_only_the_devices_own_processes_show(quick: Link) -> None:
     shown = [int(name) for name in quick.run("cd /proc && echo [0-9]*").stdout.split()]
     assert 1 in shown

@@ -15,15 +15,18 @@ from built_runners import ready_runner
 from device_sessions import QUICK, Session, hold_session, stand_in
 from lab.adb_device import AndroidDevice
 from lab.device import LabDevice
-from lab.jetson import INA3221
+from lab.jetson import INA3221, rails
+from lab.programs import arm64_program
 from lab.ssh_devices import SshDevice
 
 from edgeshrink.core.events import Progress
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.reading import Measured, Unmeasured
-from edgeshrink.core.session import SessionOptions
+from edgeshrink.core.session import CoolDown, SessionOptions
 from edgeshrink.errors import DeviceError, NoSpace, RuntimeFailed
-
+from edgeshrink.measure.device import schedule as schedule_module
+from edgeshrink.measure.device import session as session_module
+from edgeshrink.toolchain.runner.platform import platform
 
 TEGRASTATS = """#!/bin/sh
 while :; do echo "RAM 1650/7620MB CPU [2%@1510] VDD_IN 5000mW/5000mW VDD_SOC 1391mW/1391mW"; sleep 0.1; done
@@ -42,7 +45,10 @@ def demo(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """With fewer loads and shorter windows of energy than a session has: an emulator is slow."""
+    monkeypatch.setattr(session_module, "LOADS", 1)
+    monkeypatch.setattr(schedule_module, "WINDOWS", 2)
     return partial(hold_session, leftovers=tmp_path / "leftovers")
 
 
@@ -82,13 +88,22 @@ def test_the_same_session_over_every_link(
 
 
 def test_energy_of_a_planted_sensor_with_its_scope_and_baseline(
-    ssh_device: SshDevice, demo: Callable[[str], Path], session: Session
+    x86_ssh_device: SshDevice, demo: Callable[[str], Path], session: Session
 ) -> None:
-    def draw_more(progress: Progress) -> None:
-        if progress.task.startswith("measure") and progress.done == 25:  # the last repetition: 1 A at rest, 3 A now
-            ssh_device.plant(f"{INA3221}/curr1_input", "3000\n")
+    for path, text in rails().items():  # 1 A at 4.968 V at rest
+        x86_ssh_device.plant(path, text)
 
-    found = session(ssh_device.address, demo("Q8_0"), power_sources=("ina3221",), listener=draw_more)
+    def draw_more(progress: Progress) -> None:
+        if progress.task.startswith("measure") and progress.done == 25:
+            x86_ssh_device.plant(f"{INA3221}/curr1_input", "3000\n")
+
+    found = session(
+        x86_ssh_device.address,
+        demo("Q8_0"),
+        runner=ready_runner("native"),
+        power_sources=("ina3221",),
+        listener=draw_more,
+    )
     assert found.power is not None
     assert (found.power.source, found.power.origin) == ("ina3221", "measured")
     assert "VDD_IN" in found.power.scope
@@ -97,7 +112,7 @@ def test_energy_of_a_planted_sensor_with_its_scope_and_baseline(
     net, gross = value(found.energy_mj_per_token), value(found.power.gross_mj_per_token)
     assert gross == pytest.approx(1.5 * net, rel=0.01)
     assert found.power.rate_hz == pytest.approx(20, rel=0.3)
-    assert found.sustained is None, "decode went on for the sensor, nobody asked for a long run"
+    assert found.sustained is None, "decode went on for the sensor; nobody asked for a long run"
 
 
 def test_a_power_source_that_is_a_program_runs_beside_the_model(
@@ -112,21 +127,27 @@ def test_a_power_source_that_is_a_program_runs_beside_the_model(
     assert not x86_ssh_device.wait_until_clean()
 
 
-def test_a_long_run_shows_heat_and_clock(ssh_device: SshDevice, demo: Callable[[str], Path], session: Session) -> None:
+def test_a_long_run_shows_heat_and_clock(
+    x86_ssh_device: SshDevice, demo: Callable[[str], Path], session: Session
+) -> None:
+    zone, clock = "/sys/class/thermal/thermal_zone0", "/sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq"
+    for path, text in ((f"{zone}/type", "cpu-thermal"), (f"{zone}/temp", "48500"), (clock, "1510400")):
+        x86_ssh_device.plant(path, f"{text}\n")
+
     def heat_up(progress: Progress) -> None:
         if progress.task.endswith("sustained"):
-            ssh_device.plant("/sys/class/thermal/thermal_zone0/temp", "91000\n")
+            x86_ssh_device.plant(f"{zone}/temp", "91000\n")
 
+    options = replace(QUICK, sustain_s=4, depths=(0,), cool_down=CoolDown(celsius=60))
     found = session(
-        ssh_device.address, demo("Q8_0"), options=replace(QUICK, sustain_s=4, depths=(0,)), listener=heat_up
+        x86_ssh_device.address, demo("Q8_0"), runner=ready_runner("native"), options=options, listener=heat_up
     )
+    assert "cooled down to 48 °C in 0 s" in found.notes
     assert found.sustained is not None and len(found.sustained.points) >= 2
     first, last = found.sustained.points[0], found.sustained.points[-1]
-    assert first.temperature_c == pytest.approx(48.5, abs=40) and last.temperature_c is not None
-    assert 48.5 < last.temperature_c <= 91
-    assert [point.frequency_mhz for point in found.sustained.points] == pytest.approx(
-        [1510.4] * len(found.sustained.points)
-    )
+    assert first.temperature_c is not None and last.temperature_c is not None
+    assert 48.5 <= first.temperature_c < last.temperature_c <= 91
+    assert last.frequency_mhz == pytest.approx(1510.4)
     assert [point.depth_tokens for point in found.decode_points] == [8, 0]
 
 
@@ -138,7 +159,7 @@ def test_a_link_that_breaks_leaves_what_was_measured(
     cut = threading.Event()
 
     def cut_it(progress: Progress) -> None:
-        if progress.task.startswith("measure") and progress.done >= 21 and not cut.is_set():
+        if progress.task.startswith("measure") and progress.done >= 5 and not cut.is_set():
             cut.set()
             device.cut()
             threading.Timer(2, device.restore).start()
@@ -146,7 +167,8 @@ def test_a_link_that_breaks_leaves_what_was_measured(
     options = SessionOptions(decode_tokens=20, sustain_s=60)
     found = session(device.address, demo("Q8_0"), runner=ready_runner(build), options=options, listener=cut_it)
     assert f"the link to {device.address} was lost while measuring" in found.partial
-    assert value(found.prefill[0].ttft_p95_ms) > 0
+    assert value(found.prefill[0].ttft_p50_ms) > 0
+    assert isinstance(found.decode_tok_s, Unmeasured) and "the session ended early" in found.decode_tok_s.reason
     assert isinstance(found.greedy_parity, Unmeasured) and "was lost" in found.greedy_parity.reason
     assert isinstance(found.after.load_1min, Unmeasured)
     assert isinstance(found.before.load_1min, Measured)
@@ -168,7 +190,12 @@ def test_the_wrong_build_is_refused_before_anything_is_sent(
 ) -> None:
     sent: list[Progress] = []
     with pytest.raises(DeviceError, match=r"needs i8mm, which the processor of .* has not"):
-        session(ssh_device.address, demo("Q8_0"), runner=ready_runner("arm64-i8mm"), listener=sent.append)
+        session(
+            ssh_device.address,
+            demo("Q8_0"),
+            runner=replace(ready_runner("arm64-dotprod"), platform=platform("arm64-i8mm")),
+            listener=sent.append,
+        )
     assert not sent and not ssh_device.files()
 
 
@@ -183,10 +210,31 @@ def test_a_processor_that_is_not_what_its_probe_said(
 
 
 def test_an_illegal_instruction_is_named(
-    x86_ssh_device: SshDevice, demo: Callable[[str], Path], session: Session, tmp_path: Path
+    ssh_device: SshDevice, demo: Callable[[str], Path], session: Session, tmp_path: Path
 ) -> None:
+    program = tmp_path / "i8mm"
+    program.write_bytes(arm64_program("i8mm"))
     with pytest.raises(DeviceError, match="SIGILL"):
-        session(x86_ssh_device.address, demo("Q8_0"), runner=stand_in(tmp_path, "kill -ILL $$"))
+        session(ssh_device.address, demo("Q8_0"), runner=replace(ready_runner("arm64-dotprod"), path=program))
+
+
+def test_ctrl_c_leaves_neither_runner_nor_sensor_program(
+    x86_ssh_device: SshDevice, demo: Callable[[str], Path], session: Session
+) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.task.startswith("measure") and progress.done == 3:
+            raise KeyboardInterrupt
+
+    x86_ssh_device.plant("/usr/bin/tegrastats", TEGRASTATS, mode=0o755)
+    with pytest.raises(KeyboardInterrupt):
+        session(
+            x86_ssh_device.address,
+            demo("Q8_0"),
+            runner=ready_runner("native"),
+            power_sources=("tegrastats",),
+            listener=interrupt,
+        )
+    assert not x86_ssh_device.wait_until_clean()
 
 
 def test_a_glibc_program_on_android(

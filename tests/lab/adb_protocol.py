@@ -63,7 +63,7 @@ class Stream:
         return arrived or self.read_some()
 
     def read(self, count: int) -> bytes:
-        data = b""
+        data, self._rest = self._rest, b""
         while len(data) < count:
             data += self.read_some()
         data, self._rest = data[:count], data[count:]

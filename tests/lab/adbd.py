@@ -34,7 +34,7 @@ _ENVIRONMENT = {
 class Phone:
     """Answers what may be had (lab.adb_protocol.Doorman)."""
 
-    banner = b"device::ro.product.name=lab;ro.product.model=Lab Phone;ro.product.device=lab;features=shell_v2,cmd"
+    banner = b"device::ro.product.name=shiba;ro.product.model=Pixel 8;ro.product.device=shiba;features=shell_v2,cmd"
 
     def __init__(self, control: int) -> None:
         """`control`: the open folder; it lies outside of the root that is entered later."""

@@ -1,9 +1,9 @@
 """Runs as a child of the tests: makes a device's private world, starts its one service there and reaps what it leaves.
 
 `python -m lab.inside SPEC`, SPEC a JSON file (lab.namespaces writes it). One line on stdout when the world stands:
-the host's id of the process that is process 1 there, and "sized" where it has a disk of its own. When it dies, or whoever started it dies, all of the device
-dies. Private are: mounts, process ids, user ids (a range, mapped one to one) and the table of binary formats, which
-every user namespace has for itself since Linux 6.7: the host's stays as it is.
+the host's id of the process that is process 1 there, and "sized" where it has a disk of its own. When it dies, or
+whoever started it dies, all of the device dies. Private are: mounts, process ids, user ids (a range, mapped one to
+one) and the table of binary formats, which every user namespace has for itself since Linux 6.7: the host's stays.
 """
 
 from __future__ import annotations

@@ -67,6 +67,7 @@ def names(sections: Sections) -> tuple[str, ...]:
 
 def own_serial(sections: Sections) -> str:
     """What tells this device from another of its make; "" where it shows nothing of the kind."""
+    # Both: a system image is copied from card to card, machine-id and all.
     serial = "".join(device_tree(sections, "serial-number")[:1])
     return "+".join(filter(None, [clean(sections["/etc/machine-id"]), serial]))
 

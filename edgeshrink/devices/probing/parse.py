@@ -36,7 +36,6 @@ def _linux(sections: Sections, release: str, machine: str, address: str) -> Prob
     is_android = bool(props) or "/system/bin/linker64" in sections["nodes"]
     own_name, features = linux.processor(sections, machine), linux.features(sections, machine)
     cores, (ram, available) = linux.cores(sections), linux.memory(sections)
-    # The serial first: images are copied from card to card, machine-id and all.
     serial = android.serial(props) or linux.own_serial(sections)
     return ProbedDevice(
         address=address,

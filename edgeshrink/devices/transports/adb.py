@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -19,12 +21,14 @@ from edgeshrink.toolchain import adb
 AUTHORIZE_S = 60.0
 """How long the person has to unlock the phone and allow this computer."""
 
-RECOVER_S = 15.0
+RECOVER_S = 10.0
 """How long a device may take to come back after it was asked to."""
 
 _CALL_S = 20.0
 _PULSE_S = 10.0
 _POLL_S = 0.5
+_HELP_S = 3.0
+_HELP_EVERY_S = 4.0
 _LISTING_BYTES = 256 << 10
 _UNUSABLE = ("bootloader", "recovery", "rescue", "sideload", "host")
 _ALLOW = "unlock the phone and tap Allow in the question that it shows (Allow USB debugging?)"
@@ -80,15 +84,18 @@ class AdbTransport(ShellTransport):
     def push(self, source: Path, target: str) -> None:
         if self._doubtful:
             self._ready()
-        ended = run_program(
-            (*self._program, "-s", self.address.name, "push", str(source.absolute()), target),
-            where=str(self.address),
-            timeout_s=60.0 + source.stat().st_size / SLOWEST_BYTES_S,
-            watch=self._pulse,
-        )
+        with self._in_use():
+            ended = run_program(
+                (*self._program, "-s", self.address.name, "push", str(source.absolute()), target),
+                where=str(self.address),
+                timeout_s=60.0 + source.stat().st_size / SLOWEST_BYTES_S,
+                watch=self._pulse,
+            )
         if ended.status:
             said = (ended.stdout + ended.stderr).decode("utf-8", "replace")
-            raise self._broken(ended) if _LINK.search(said) else self._refused(f"{target} cannot be written", said)
+            # What the device itself refuses, adb marks with this word; all else is the link.
+            refused = re.search(r"failed to copy .*: remote (.*)", said)
+            raise self._refused(f"{target} cannot be written", refused[1]) if refused else self._broken(ended)
 
     def pull(self, source: str, target: Path, *, limit_bytes: int) -> None:
         if self._apart:
@@ -110,6 +117,14 @@ class AdbTransport(ShellTransport):
         words = last_words((ended.stdout[-4096:] + b"\n" + ended.stderr).decode("utf-8", "replace"))
         return DeviceLost(f"{self.address}: the link broke: {words}", hint=_LOST)
 
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        try:
+            yield
+        except DeviceLost:
+            self._doubtful = True
+            raise
+
     def _shell(
         self,
         argv: Sequence[str],
@@ -121,18 +136,18 @@ class AdbTransport(ShellTransport):
         sink: Callable[[bytes], None] | None = None,
         limit_bytes: int = OUTPUT_LIMIT,
     ) -> Done:
-        try:
-            if self._apart:
-                return super()._shell(
-                    argv,
-                    stdin=stdin,
-                    hold_stdin=hold_stdin,
-                    timeout_s=timeout_s,
-                    silence_s=silence_s,
-                    sink=sink,
-                    limit_bytes=limit_bytes,
-                )
-            command = Marked.of(argv)
+        if self._apart:
+            return super()._shell(
+                argv,
+                stdin=stdin,
+                hold_stdin=hold_stdin,
+                timeout_s=timeout_s,
+                silence_s=silence_s,
+                sink=sink,
+                limit_bytes=limit_bytes,
+            )
+        command = Marked.of(argv)
+        with self._in_use():
             ended = run_program(
                 self._client(command.script),
                 where=str(self.address),
@@ -142,9 +157,6 @@ class AdbTransport(ShellTransport):
                 silence_s=silence_s,
                 limit_bytes=limit_bytes,
             )
-        except DeviceLost:
-            self._doubtful = True
-            raise
         status, said = command.read(ended.stdout.decode("utf-8", "replace").replace("\r\n", "\n"))
         if status is None:
             raise self._broken(ended)
@@ -156,7 +168,8 @@ class AdbTransport(ShellTransport):
     def _ready(self) -> None:
         """Wait until the device is online, and help it. DeviceError, DeviceLost with what to do."""
         began = time.monotonic()
-        helped = asked = ""
+        helped: float | None = None
+        asked = False
         while True:
             devices = dict(_listed(self._program))
             state = devices.get(self.address.name, "missing")
@@ -173,14 +186,14 @@ class AdbTransport(ShellTransport):
                 raise DeviceError(f"{self.address} is in the state {state!r}", hint="let it start Android")
             if state == "unauthorized":
                 if not asked:
-                    asked = _ALLOW
+                    asked = True
                     self._say(f"{self.address}: {_ALLOW}")
                 if waited > self._authorize_s:
                     raise DeviceError(f"{self.address} has not allowed this computer", hint=_ALLOW)
             elif waited > self._recover_s:
                 raise DeviceLost(f"{self.address} is {state}", hint=_others(devices, self.address.name))
-            elif helped != state:
-                helped = state
+            elif helped is None or waited - helped > _HELP_EVERY_S:
+                helped = waited
                 if not self._help(state):
                     raise DeviceLost(f"{self.address} is not attached", hint=_others(devices, self.address.name))
             time.sleep(_POLL_S)
@@ -192,7 +205,8 @@ class AdbTransport(ShellTransport):
             # After a device died adb says "already connected", and stays offline.
             if state != "missing":
                 self._call("disconnect", serial)
-            self._call("connect", serial)
+            with contextlib.suppress(DeviceLost):  # adb's server goes on with it
+                self._call("connect", serial, timeout_s=_HELP_S)
             return True
         if state == "offline":
             self._call("reconnect", "offline")
@@ -208,7 +222,6 @@ class AdbTransport(ShellTransport):
         return _call(self._program, *arguments, timeout_s=timeout_s)
 
 
-_LINK = re.compile(r"device '.*' not found|device offline|device unauthorized|error: closed|protocol fault|no devices")
 _LOST = "is it plugged in, or on and in the network? Then try again: what is left there is cleaned first"
 
 

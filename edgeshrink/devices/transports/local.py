@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeshrink.core.device import Address, Probe
+from edgeshrink.devices.probing.probe import probe
 from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done
-from edgeshrink.devices.transports.process import Lines, run_program
+from edgeshrink.devices.transports.lines import Lines
+from edgeshrink.devices.transports.process import run_program
 from edgeshrink.errors import NO_SPACE, DeviceError, NoSpace
 
 _CHUNK = 1 << 20
@@ -70,8 +72,6 @@ class LocalTransport:
             raise DeviceError(f"local: {source} is larger than the {limit_bytes} bytes that are allowed")
 
     def probe(self, globs: Sequence[str] = (), commands: Sequence[str] = ()) -> Probe:
-        from edgeshrink.devices.probing.probe import probe
-
         return probe(self.run, self.address, globs, commands)
 
     def close(self) -> None:

@@ -11,15 +11,18 @@ import re
 import secrets
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from edgeshrink.core.device import Address, Probe
 from edgeshrink.core.plain import plain
+from edgeshrink.devices.probing.probe import probe
 from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done
-from edgeshrink.devices.transports.process import Ended, Lines, run_program
+from edgeshrink.devices.transports.lines import Lines
+from edgeshrink.devices.transports.process import Ended, run_program
 from edgeshrink.errors import NO_SPACE, DeviceError, Error, NoSpace
 
 SLOWEST_BYTES_S = 256 << 10
@@ -120,8 +123,6 @@ class ShellTransport(ABC):
             part.unlink(missing_ok=True)
 
     def probe(self, globs: Sequence[str] = (), commands: Sequence[str] = ()) -> Probe:
-        from edgeshrink.devices.probing.probe import probe
-
         return probe(self.run, self.address, globs, commands)
 
     @abstractmethod
@@ -134,6 +135,11 @@ class ShellTransport(ABC):
     @abstractmethod
     def _broken(self, ended: Ended) -> Error:
         """What a client means that ended before the command did."""
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """While a client runs; what is raised in it ended the client before its command."""
+        yield
 
     def _environment(self) -> Mapping[str, str] | None:
         return None
@@ -150,17 +156,18 @@ class ShellTransport(ABC):
         limit_bytes: int = OUTPUT_LIMIT,
     ) -> Done:
         command = Marked.of(argv)
-        ended = run_program(
-            self._client(command.script),
-            where=str(self.address),
-            stdin=stdin,
-            hold_stdin=hold_stdin,
-            timeout_s=timeout_s,
-            silence_s=silence_s,
-            sink=sink,
-            limit_bytes=limit_bytes,
-            env=self._environment(),
-        )
+        with self._in_use():
+            ended = run_program(
+                self._client(command.script),
+                where=str(self.address),
+                stdin=stdin,
+                hold_stdin=hold_stdin,
+                timeout_s=timeout_s,
+                silence_s=silence_s,
+                sink=sink,
+                limit_bytes=limit_bytes,
+                env=self._environment(),
+            )
         status, stderr = command.read(ended.stderr.decode("utf-8", "replace"))
         if status is None:
             raise self._broken(ended)

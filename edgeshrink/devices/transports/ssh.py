@@ -17,7 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from edgeshrink.core.device import Address
@@ -54,6 +55,8 @@ class SshTransport(ShellTransport):
         self._folder = Path(tempfile.mkdtemp(prefix="es-", dir=_short_folder()))
         self._master: Client | None = None
         self._said = ""
+        self._users = 0
+        self._spent = False
         self._lock = threading.Lock()
         try:
             if _SHARES:
@@ -90,6 +93,23 @@ class SshTransport(ShellTransport):
             if self._master is not None and not self._master.running():
                 self._disconnect()
         return DeviceLost(f"{self.address}: the link broke: {words}", hint=_LOST)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+        try:
+            yield
+        except BaseException:
+            # The program there may write on to what nobody reads: it is told by the end of the connection.
+            self._spent = True
+            raise
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._spent and not self._users:
+                    self._spent = False
+                    self._disconnect(patience_s=0.0)
 
     def _environment(self) -> Mapping[str, str]:
         # Many configurations send the locale along: a device's messages are read by programs here.
@@ -149,10 +169,10 @@ class SshTransport(ShellTransport):
             if stream == "stderr":
                 self._said = (self._said + chunk.decode("utf-8", "replace"))[-4096:]
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, *, patience_s: float = _LEAVE_S) -> None:
         master, self._master = self._master, None
         if master is not None:
-            master.end(patience_s=_LEAVE_S)
+            master.end(patience_s=patience_s)
         with contextlib.suppress(OSError):
             (self._folder / "s").unlink()
 

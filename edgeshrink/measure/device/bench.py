@@ -11,8 +11,10 @@ from edgeshrink.errors import DeviceLost
 from edgeshrink.measure.device.events import Decode, End, Event, Prefill
 from edgeshrink.measure.device.record import Record
 
-_SILENCE_S = 900.0
-"""The slowest single event is a long prompt on a slow CPU."""
+LONG_SILENCE_S = 600.0
+"""A large model takes so long to come from slow storage, and says nothing meanwhile."""
+SHORT_SILENCE_S = 120.0
+"""Where samples are taken every few seconds; a device that is short of memory may take minutes over one."""
 _GRACE_S = 60.0
 _OUTPUT_BYTES = 128 << 20
 
@@ -38,7 +40,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Runner, model and text on the device, and how the model is to be opened. `text` "": there is none."""
+    """Runner, model and text on the device, and how the model is to be opened. `text` "": there is none.
+
+    `starter`: what the runner is started through (`placing.starter`).
+    """
 
     workspace: Workspace
     runner: str
@@ -48,21 +53,23 @@ class Placed:
     threads: int
     gpu_layers: int
     mapped: bool
+    starter: tuple[str, ...] = ()
 
     def run(
         self,
         mode: str,
         *arguments: str,
         deadline_s: float,
+        silence_s: float = LONG_SILENCE_S,
         on_event: Callable[[Event], None] = lambda _: None,
     ) -> Ended:
         """Run one mode. What was said until the link broke stands; DeviceError where it is not what a runner says."""
-        argv = [self.runner, mode, "--model", self.model, "--context", str(self.context)]
+        argv = [*self.starter, self.runner, mode, "--model", self.model, "--context", str(self.context)]
         argv += ["--threads", str(self.threads), "--gpu-layers", str(self.gpu_layers)]
         argv += () if self.mapped else ("--no-mmap",)
         argv += ("--text", self.text) if self.text and mode != "loads" else ()
         argv += (*arguments, "--deadline-s", str(int(deadline_s)), "--hold-stdin")
-        return run_runner(self.workspace, argv, deadline_s=deadline_s, on_event=on_event)
+        return run_runner(self.workspace, argv, deadline_s=deadline_s, silence_s=silence_s, on_event=on_event)
 
 
 def run_runner(
@@ -70,6 +77,7 @@ def run_runner(
     argv: list[str],
     *,
     deadline_s: float,
+    silence_s: float = LONG_SILENCE_S,
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> Ended:
     """Run `argv` in the workspace and read its events as they come."""
@@ -85,7 +93,7 @@ def run_runner(
             argv,
             hold_stdin=True,
             timeout_s=deadline_s + _GRACE_S,
-            silence_s=min(_SILENCE_S, deadline_s + _GRACE_S),
+            silence_s=silence_s,
             on_line=read,
             limit_bytes=_OUTPUT_BYTES,
         )

@@ -14,11 +14,12 @@ from edgeshrink.core.session import SessionOptions
 from edgeshrink.devices.device_state import device_state
 from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.workspace import open_workspace
+from edgeshrink.measure.assembly import SLEPT
 from edgeshrink.measure.device.bench import Placed
 from edgeshrink.measure.device.cool_down import cool_down
 from edgeshrink.measure.device.events import Decode, MemoryRow, Prefill
 from edgeshrink.measure.device.faults import explain, refuse_wrong_cpu
-from edgeshrink.measure.device.placing import put_artifact, put_runner, put_text
+from edgeshrink.measure.device.placing import POLITE, put_artifact, put_runner, put_text, starter
 from edgeshrink.measure.device.record import Record
 from edgeshrink.measure.device.schedule import Schedule, schedule, threads_for
 from edgeshrink.measure.statistics import median_reading, percentile
@@ -62,6 +63,7 @@ def measure_in_turn(
     with open_workspace(transport, keep=options.keep, leftovers=leftovers) as workspace:
         program = put_runner(workspace, runner, listener)
         text = put_text(workspace, max(*plan.lengths, *plan.depths, 32), listener)
+        through = starter(transport.address)
         both = [
             Placed(
                 workspace=workspace,
@@ -72,6 +74,7 @@ def measure_in_turn(
                 threads=threads,
                 gpu_layers=gpu_layers,
                 mapped=options.mapped,
+                starter=through,
             )
             for path, digest, name in zip((a, b), sha256, ("a.gguf", "b.gguf"), strict=True)
         ]
@@ -84,8 +87,14 @@ def measure_in_turn(
                 seen[which].append(_figures(ended.record, plan))
                 listener(Progress(task, sum(map(len, seen)), 2.0 * rounds, "runs"))
     order = f"{rounds} rounds, A B and B A by turns; a fresh runner and one repetition each"
+    waits = (SLEPT,) if through == POLITE else ()
     return Interleaved(
-        device=probe.device.address, a=names[0], b=names[1], rounds=rounds, rows=rows(*seen), notes=(order, *notes)
+        device=probe.device.address,
+        a=names[0],
+        b=names[1],
+        rounds=rounds,
+        rows=rows(*seen),
+        notes=(order, *waits, *notes),
     )
 
 

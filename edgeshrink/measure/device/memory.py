@@ -73,11 +73,12 @@ def _fit(anon: Reading, loaded: Loaded | None, gpu: Reading) -> Reading:
     """
     if not isinstance(anon, Measured) or loaded is None:
         return anon if isinstance(anon, Unmeasured) else Unmeasured("the runner did not load the model")
-    weights = 0
+    weights, how = 0, "peak anonymous memory, in which are the weights: they were read, not mapped"
     if loaded.mapped:
         mapped = [size for name, size in loaded.buffers.items() if name.endswith(_MAPPED)]
         weights = min(sum(mapped), loaded.model_bytes) if loaded.buffers else loaded.model_bytes
-    total, how = anon.value + weights, "peak anonymous memory + weight bytes that stay in the mapped file"
+        how = "peak anonymous memory + weight bytes that stay in the mapped file"
+    total = anon.value + weights
     if isinstance(gpu, Measured):
         total, how = total + gpu.value, f"{how} + the GPU's share of the memory"
     elif loaded.gpu_layers > 0:

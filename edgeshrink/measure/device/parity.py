@@ -17,37 +17,39 @@ COUNT = 32
 
 
 def parity_reading(artifact: Path, said: Greedy, *, context: int, threads: int) -> Reading:
-    """Share of the device's greedily chosen ids that this host's CPU chooses, too, before the first difference.
+    """Share of the device's greedily chosen ids that this host's CPU would have chosen after the same ids before.
 
-    After a difference the two texts go on from different words, and say nothing any more.
+    1 means that both say the same text. Kernels of another processor add in another order, so where two words are as
+    good as equal the choice may differ: that counts once, since this host then goes on from the device's word.
     """
     if not said.ids or not said.prompt:
         return Unmeasured("the device chose no ids")
     parameters = {
         "path": str(artifact.resolve()),
         "prompt": list(said.prompt),
-        "count": len(said.ids),
+        "ids": list(said.ids),
         "context": context,
         "threads": threads,
     }
     try:
-        here = run_job("edgeshrink.measure.device.parity:greedy_here", parameters)["ids"]
+        here = run_job("edgeshrink.measure.device.parity:choices_here", parameters)["choices"]
     except RuntimeFailed as error:
         return Unmeasured(f"this host could not compute the same: {error.message}")
     assert isinstance(here, list)
-    pairs = list(zip(said.ids, here, strict=True))
-    same = next((at for at, (there, chosen) in enumerate(pairs) if there != chosen), len(pairs))
-    how = f"{same} of {len(pairs)} greedy ids as on this host's CPU, after the same {len(said.prompt)} ids"
-    return Measured(same / len(pairs), n=len(pairs), how=how)
+    same = sum(there == chosen for there, chosen in zip(said.ids, here, strict=True))
+    how = (
+        f"{same} of {len(said.ids)} greedy ids as this host's CPU chooses them after the same ids, "
+        f"behind a prompt of {len(said.prompt)}"
+    )
+    return Measured(same / len(said.ids), n=len(said.ids), how=how)
 
 
-def greedy_here(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    """In the child: `count` greedy ids after `prompt`. Stop ids do not stop it."""
+def choices_here(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
+    """In the child: the greedy choice after `prompt`, and after each of `ids` but the last."""
     opened = runtime("llama_cpp").load(
         Path(parameters["path"]), context=parameters["context"], threads=parameters["threads"], all_logits=False
     )
     with opened as session:
-        ids = [int(session.prefill(parameters["prompt"]).argmax())]
-        while len(ids) < parameters["count"]:
-            ids.append(int(session.decode(ids[-1]).argmax()))
-    return {"ids": ids}
+        choices = [int(session.prefill(parameters["prompt"]).argmax())]
+        choices += [int(session.decode(token).argmax()) for token in parameters["ids"][:-1]]
+    return {"choices": choices}

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 
+from edgeshrink.core.device import Address
 from edgeshrink.core.events import Listener
 from edgeshrink.devices.workspace import Workspace
+from edgeshrink.measure.cpu_use import machine_is_busy
 from edgeshrink.measure.files import sha256_of
 from edgeshrink.measure.prompts import shipped_text
 from edgeshrink.toolchain.runner.build import BuiltRunner
+
+POLITE = ("env", "OMP_WAIT_POLICY=passive")
+
+
+def starter(address: Address) -> tuple[str, ...]:
+    """What the runner is started through: `POLITE` where this machine itself is measured and is busy, else nothing.
+
+    The runner for this machine is linked to the installed llama.cpp, whose OpenMP threads wait for each other in busy
+    loops: beside other programs each wait can last a scheduler's time slice. An OMP_WAIT_POLICY of the user's wins.
+    """
+    mine = address.kind == "local" and "OMP_WAIT_POLICY" not in os.environ
+    return POLITE if mine and machine_is_busy() else ()
 
 
 def put_runner(workspace: Workspace, runner: BuiltRunner, listener: Listener) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from edgeshrink.core.plain import plain
 from edgeshrink.errors import DeviceError
-from edgeshrink.measure.device.events import NAMES, Decode, Event, Hello, Prefill
+from edgeshrink.measure.device.events import NAMES, CpuUse, Decode, Event, Hello, Idle, Prefill, Stretch
 
 PROTOCOL = 1
 LONGEST_LINE = 2 << 20
@@ -90,6 +90,8 @@ class Record:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             raise self._wrong(f"({said['event']}): {plain(place)}: {first['msg']}") from None
+        if isinstance(event, Idle | Prefill | Decode | Stretch | CpuUse) and event.end < event.start:
+            raise self._wrong(f"({said['event']}): to: it ended before it began")
         if isinstance(event, Hello) and event.protocol != PROTOCOL:
             raise DeviceError(
                 f"the runner speaks protocol {event.protocol}, not {PROTOCOL}", hint="let edgeshrink build it anew"

@@ -14,7 +14,8 @@ from edgeshrink.measure.power.registry import all_commands, all_globs, choose
 
 _ZONES = "/sys/class/thermal/thermal_zone*/"
 _CPU = "/sys/devices/system/cpu"
-_CLOCKS = (f"{_CPU}/cpufreq/policy*/scaling_cur_freq", f"{_CPU}/cpu[0-9]*/cpufreq/scaling_cur_freq")
+_CLOCK_FILE = "/scaling_cur_freq"
+_CLOCKS = (f"{_CPU}/cpufreq/policy*{_CLOCK_FILE}", f"{_CPU}/cpu[0-9]*/cpufreq{_CLOCK_FILE}")
 _HEAT_GLOBS = (f"{_ZONES}type", f"{_ZONES}temp", *_CLOCKS)
 _MOST_ZONES = 6
 """Some sensors take milliseconds to answer, and all of them together would disturb what is measured."""
@@ -94,7 +95,7 @@ def plan_sampling(probe: Probe, power_sources: Sequence[str], *, sustained: bool
 
 def _clocks(shown: Mapping[str, str]) -> tuple[str, ...]:
     """One file a cluster of cores; where the system groups them not, those of a few cores, the last among them."""
-    paths = [path for path in shown if path.endswith("/scaling_cur_freq")]
+    paths = [path for path, text in shown.items() if path.startswith("/") and path.endswith(_CLOCK_FILE) and text]
     found = [path for path in paths if "/policy" in path] or paths
     found.sort(key=lambda path: [int(number) for number in re.findall(r"\d+", path)])
     step = max(1, -(-len(found) // _MOST_CLOCKS))

@@ -18,9 +18,12 @@ TOP_UP_S = 240.0
 LOADS = 5
 WINDOW_READINGS = 15
 """Of a power sensor, in a stretch that is integrated: some more than `record_power` insists on."""
-_WINDOWS = 5
+WINDOWS = 5
+"""Such stretches where the repetitions are too short for the sensor."""
 _SHORTEST_DEADLINE_S = 900.0
 _LONGEST_DEADLINE_S = 6 * 3600.0
+_SIGN_OF_LIFE = (("/proc/uptime",), 5000)
+"""Sampled where nothing else is: a link that is silent for longer than that is broken, however slow the model."""
 _AT_DEPTH = 32
 """Decode's depth where no prompt length fits."""
 
@@ -52,9 +55,8 @@ class Schedule:
         words += ["--first-repetitions", str(SAMPLES_NEEDED[95]), "--first-within-s", f"{TOP_UP_S:.0f}"]
         words += ["--idle-s", f"{self.idle_s:.1f}"] if self.idle_s else []
         words += ["--sustain-s", f"{self.sustain_s:.1f}"] if self.sustain_s else []
-        if sampled.files:
-            words += ["--sample-ms", str(sampled.interval_ms)]
-            words += [word for file in sampled.files for word in ("--sample", file)]
+        files, interval_ms = (sampled.files, sampled.interval_ms) if sampled.files else _SIGN_OF_LIFE
+        words += ["--sample-ms", str(interval_ms), *(word for file in files for word in ("--sample", file))]
         return tuple(words)
 
     def deadline_s(self, token_s: float) -> float:
@@ -86,7 +88,7 @@ def schedule(
         depths=tuple(dict.fromkeys((first, *deeper))),
         decode_tokens=tokens,
         repetitions=repetitions,
-        sustain_s=max(options.sustain_s, _WINDOWS * window_s),
+        sustain_s=max(options.sustain_s, WINDOWS * window_s),
         idle_s=max(options.idle_s, window_s) if power else 0.0,
         window_s=window_s,
     )

@@ -16,13 +16,14 @@ from edgeshrink.devices.device_state import device_state
 from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.workspace import open_workspace
 from edgeshrink.errors import DeviceLost
+from edgeshrink.measure.assembly import SLEPT
 from edgeshrink.measure.device import gpu_memory, parity
-from edgeshrink.measure.device.bench import Ended, Placed
+from edgeshrink.measure.device.bench import SHORT_SILENCE_S, Ended, Placed
 from edgeshrink.measure.device.beside import Beside, DeviceClock
 from edgeshrink.measure.device.cool_down import cool_down
 from edgeshrink.measure.device.events import Decode, Event, Greedy, Hello, Load, Loaded, Prefill, Stretch
 from edgeshrink.measure.device.faults import explain, refuse_wrong_cpu
-from edgeshrink.measure.device.placing import put_artifact, put_runner, put_text
+from edgeshrink.measure.device.placing import POLITE, put_artifact, put_runner, put_text, starter
 from edgeshrink.measure.device.sampling import Sampled, plan_sampling
 from edgeshrink.measure.device.schedule import LOADS, Schedule, schedule, threads_for
 from edgeshrink.measure.device.telling import Seen, measurements
@@ -74,6 +75,7 @@ def measure_on_device(
             threads=threads,
             gpu_layers=gpu_layers,
             mapped=options.mapped,
+            starter=starter(transport.address),
         )
         seen = _Session(transport, probe.device, runner, placed, plan, sampled, artifact, listener).hold(
             options.cool_down
@@ -119,6 +121,8 @@ class _Session:
                 raise early
             partial = early.message
         after, same, partial = self._afterwards(bench.ended, partial)
+        if self.placed.starter == POLITE:
+            notes.append(SLEPT)
         if self.sampled.plan is not None:
             notes += [f"power: {said}" for said in (*self.sampled.plan.notes, bench.trouble) if said]
         watch.finish()
@@ -154,7 +158,7 @@ class _Session:
             Beside(workspace, gpu_watch, name="gpu", clock=clock, timeout_s=limit_s) as gpu,
         ):
             arguments = self.plan.arguments(self.sampled)
-            ended = self.placed.run("bench", *arguments, deadline_s=deadline_s, on_event=see)
+            ended = self.placed.run("bench", *arguments, deadline_s=deadline_s, silence_s=SHORT_SILENCE_S, on_event=see)
         hello, loaded = ended.record.first(Hello), ended.record.first(Loaded)
         share = gpu_memory.gpu_reading(
             gpu.samples,
@@ -175,7 +179,7 @@ class _Session:
             return after, self._parity(), partial
         except DeviceLost as lost:
             why = f"the link to {self.device.address} was lost after measuring: {lost.message}"
-            return _unknown_state(why), Unmeasured(why), why
+            return _unknown_state(why), Unmeasured(why), partial or why
 
     def _parity(self) -> Reading:
         """Unmeasured where the runner did not come to its end; DeviceLost where the link broke."""
@@ -208,6 +212,7 @@ class _Watch:
     def __init__(self, listener: Listener, task: str, total: int) -> None:
         self._listener, self._task, self._total = listener, task, float(total)
         self._done = 0.0
+        listener(Progress(task, 0, self._total, "repetitions"))
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Prefill | Decode):

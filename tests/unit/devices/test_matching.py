@@ -113,6 +113,23 @@ def test_of_several_profiles_the_one_that_it_is() -> None:
         assert found is not None and found[0].id == small.id
 
 
+def test_the_device_that_it_is_before_one_that_it_resembles_more() -> None:
+    small = load_profile("jetson-orin-nano-8gb")
+    odd = replace(device(ORIN_NANO), page_bytes=65536, cpu_features=("asimd",))
+    like = {"ram_bytes": 4 * 2**30, "page_bytes": 65536, "isa_features": ("asimd",)}
+    facts = {name: getattr(small.facts, name).model_copy(update={"value": value}) for name, value in like.items()}
+    other = small.model_copy(update={"id": "other", "facts": small.facts.model_copy(update=facts)})
+    assert len(match(odd, other).differences) < len(match(odd, small).differences)
+    for profiles in ((other, small), (small, other)):
+        found = best_profile(odd, profiles)
+        assert found is not None and found[0].id == small.id
+
+
+def test_a_larger_version_of_a_device_is_another_one() -> None:
+    matched = match(replace(device(PIXEL_8), ram_bytes=12 * 2**30), load_profile("pixel-8"))
+    assert not matched.is_device and "8.0 GiB in the profile, 12.0 GiB here" in matched.why
+
+
 def test_this_machine_is_the_local_device_only() -> None:
     orin = device(ORIN_NANO)
     assert match(replace(orin, address="local"), this_machine()).is_device

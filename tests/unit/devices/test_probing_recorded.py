@@ -356,6 +356,15 @@ def test_many_denied_files_are_counted() -> None:
     assert probe.device.unread[-1] == "76 more files: permission denied"
 
 
+def test_a_section_that_comes_twice_keeps_its_first_text() -> None:
+    twice = answer(LAPTOP).removesuffix(f"{MARKER}.\n") + f"{MARKER}=uname\n|Linux 9.9.9 evil\n{MARKER}.\n"
+    assert parse(twice, MARKER, "ssh:x").device.machine == "x86_64"
+
+
+def test_a_governor_that_reads_empty_is_none() -> None:
+    assert device(LAPTOP, **clocks("scaling_governor", ["", "powersave", "", "", "", ""])).governor == "powersave"
+
+
 def test_a_container_says_that_it_is_one() -> None:
     assert device(LAPTOP, nodes="/.dockerenv").unread == ("limits of the machine around: this is a container",)
 

@@ -48,6 +48,7 @@ WRONG: list[tuple[Any, str]] = [
     (lines.prefill(3, 0, 5.0) | {"from": -1.0}, "from"),
     (lines.prefill(3, 0, 5.0) | {"tokens": True}, "tokens"),
     (lines.prefill(3, 0, 5.0) | {"tokens": 1 << 60}, "tokens"),
+    (lines.prefill(3, 0, 5.0) | {"to": 19.0}, "to: it ended before it began"),
     (lines.decode(0, 0, []), "steps_ms"),
     (lines.decode(0, 0, [1.0, -2.0]), r"steps_ms\.1"),
     (lines.loaded(buffers={"CPU": -5}), r"buffers\.CPU"),

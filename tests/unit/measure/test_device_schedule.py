@@ -22,7 +22,8 @@ def test_the_first_length_is_the_one_that_counts() -> None:
     words = plan.arguments(NONE)
     assert words[:4] == ("--prompts", "256,32", "--depths", "256,0,1024")
     assert words[words.index("--first-repetitions") + 1] == "20"
-    assert "--idle-s" not in words and "--sample" not in words and "--sustain-s" not in words
+    assert "--idle-s" not in words and "--sustain-s" not in words
+    assert words[-4:] == ("--sample-ms", "5000", "--sample", "/proc/uptime"), "a sign of life"
 
 
 def test_percentiles_get_their_samples() -> None:
@@ -78,6 +79,8 @@ SHOWN = {
     f"{ZONE}2/temp": "",
     f"{POLICY}0/scaling_cur_freq": "1200000",
     f"{POLICY}4/scaling_cur_freq": "1500000",
+    f"{POLICY}7/scaling_cur_freq": "",
+    f"unreadable:{POLICY}7/scaling_cur_freq": "Permission denied",
 }
 
 

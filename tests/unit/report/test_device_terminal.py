@@ -178,7 +178,7 @@ def test_what_no_session_saw_is_not_told() -> None:
     ("reading", "said"),
     [
         (Measured(1.0, 48), "48 of 48 greedy ids as on this host"),
-        (Measured(44 / 48, 48), "44 of 48 greedy ids as on this host"),
+        (Measured(44 / 48, 48), "44 of 48 greedy ids as on this host, then they part"),
         (Unmeasured("--no-parity"), "not compared: --no-parity"),
     ],
 )
@@ -259,7 +259,7 @@ def test_the_card_tells_of_the_device_with_its_warnings() -> None:
     assert "over ssh:emulated" in card and "through llama.cpp" in card
     assert "**Emulated CPU (qemu-user): speed and power are not the device's.**" in card
     assert f"**Partial, the session ended early: {UNPLUGGED}" in card
-    assert "| Parity | 44 of 48 greedy ids as on this host |" in card
+    assert "| Parity | 44 of 48 greedy ids as on this host, then they part |" in card
     width = 0
     for line in card.splitlines():
         bars = line.replace("\\|", "").count("|")

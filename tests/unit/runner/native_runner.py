@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 Event = dict[str, Any]
 LONGEST_S = 60
+# The installed llama.cpp may wait for its threads by spinning, in the time of those that it waits for.
+_PATIENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Runner:
             capture_output=True,
             timeout=LONGEST_S,
             preexec_fn=limit,
+            env=_PATIENT,
             check=False,
         )
         lines = done.stdout.decode("utf-8", "strict").splitlines()
@@ -53,4 +57,4 @@ class Runner:
 
     def start(self, *arguments: object) -> subprocess.Popen[bytes]:
         """With both ends held: the caller stops it."""
-        return subprocess.Popen(self.command(*arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return subprocess.Popen(self.command(*arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_PATIENT)
