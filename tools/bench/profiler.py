@@ -6,7 +6,9 @@
 memory: the runner's VmHWM, weights read (not mapped), against the smallest limit of the kernel's memory controller that
 it survives (bisected; needs root). speed: its decode against llama-bench's, built from the same llama.cpp sources and
 linked to the same shared libraries, in turn. overhead: its decode with 8 sensor files read at 20 Hz against without, in
-turn. Speeds are medians over all repetitions of all rounds. The first run builds llama-bench: 10 minutes, once.
+turn. Speeds are medians over all rounds; a difference is the median of the rounds' own, so that a machine whose speed
+drifts does not matter, but a busy one does. Under a limit the kernel may take away pages of libraries (8 MB): they are
+in VmHWM and weigh more the smaller the file. The first run builds llama-bench: 10 minutes, once.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -34,9 +36,10 @@ from edgeshrink.toolchain.runner.platform import native_platform
 from edgeshrink.toolchain.runner.sources import llama_sources
 
 CHECKS = ("memory", "speed", "overhead")
-DEPTH, TOKENS, REPETITIONS = 128, 64, 2
+DEPTH, TOKENS, REPETITIONS = 128, 64, 3
 SENSORS = 8
 SAMPLE_MS = 50
+Samples = Callable[[], list[float]]
 _SHOWN = Path("/sys/class/net/lo/statistics")  # real sysfs attributes that every Linux has
 
 
@@ -79,9 +82,9 @@ def speed(runner: Path, bench: Path, model: Path, threads: int, rounds: int) -> 
     ours, theirs = in_turn(lambda: decode(runner, model, threads), lambda: llama_bench(bench, model, threads), rounds)
     return Row(
         f"decode at depth {DEPTH}, {threads} threads",
-        f"runner {median(ours):.2f} tok/s ({spread(ours)}, n={len(ours)})",
-        f"llama-bench {median(theirs):.2f} tok/s ({spread(theirs)}, n={len(theirs)})",
-        median(ours) / median(theirs) - 1,
+        f"runner {told(ours)}",
+        f"llama-bench {told(theirs)}",
+        median(mine / other for mine, other in zip(ours, theirs, strict=True)) - 1,
         0.02,
     )
 
@@ -95,19 +98,19 @@ def overhead(runner: Path, model: Path, threads: int, rounds: int) -> Row:
     )
     return Row(
         f"cost of {len(sensors)} sensors at {1000 // SAMPLE_MS} Hz, {threads} threads",
-        f"watched {median(watched):.2f} tok/s ({spread(watched)}, n={len(watched)})",
-        f"alone {median(alone):.2f} tok/s ({spread(alone)}, n={len(alone)})",
-        median(alone) / median(watched) - 1,
+        f"watched {told(watched)}",
+        f"alone {told(alone)}",
+        median(free / busy for busy, free in zip(watched, alone, strict=True)) - 1,
         0.01,
     )
 
 
-def in_turn(first: Any, second: Any, rounds: int) -> tuple[list[float], list[float]]:
-    """All samples of both, a b b a a b .., so that a slow drift of the machine meets both."""
+def in_turn(first: Samples, second: Samples, rounds: int) -> tuple[list[float], list[float]]:
+    """The median of each round of both, a b b a a b ..: neither always follows the other."""
     found: tuple[list[float], list[float]] = ([], [])
     for index in range(rounds):
         for which in (0, 1) if index % 2 == 0 else (1, 0):
-            found[which].extend((first, second)[which]())
+            found[which].append(median((first, second)[which]()))
     return found
 
 
@@ -139,10 +142,11 @@ def answer(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def spread(values: Sequence[float]) -> str:
-    """The middle half."""
-    ordered = sorted(values)
-    return f"{ordered[len(ordered) // 4]:.2f}..{ordered[-1 - len(ordered) // 4]:.2f}"
+def told(speeds: Sequence[float]) -> str:
+    """The median and the middle half."""
+    ordered = sorted(speeds)
+    low, high = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+    return f"{median(speeds):.2f} tok/s ({low:.2f}..{high:.2f}, {len(speeds)} rounds)"
 
 
 def built_llama_bench(cache: Path) -> Path:
@@ -192,7 +196,7 @@ def main() -> None:
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(CHECKS))
     parser.add_argument("--megabytes", type=int, default=640, help="size of the file of the memory check")
     parser.add_argument("--threads", type=int, default=default_threads())
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "edgeshrink-bench")
     given = parser.parse_args()
     print(f"load average at the beginning: {os.getloadavg()[0]:.2f} on {os.cpu_count()} CPUs", file=sys.stderr)
