@@ -217,7 +217,7 @@ def serve(job: str, parameters: dict[str, Any]) -> None:
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=leave_with_parent, daemon=True).start()
     from edgeshrink.runtimes.log import tail
 
     tail.echo = True
@@ -248,7 +248,8 @@ def serve(job: str, parameters: dict[str, Any]) -> None:
     os._exit(0)
 
 
-def _leave_with_parent() -> None:
+def leave_with_parent() -> None:
+    """End this process as soon as stdin does, which its parent holds open: a thread's work."""
     while os.read(0, 4096):
         pass
     os._exit(1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-import time
+from pathlib import Path
 
 import pytest
 from lab.adb_device import AndroidDevice
 
 from edgeshrink.core.device import parse_address
 from edgeshrink.devices.transports.adb import AdbTransport, attached
+from edgeshrink.devices.transports.interface import Done
 from edgeshrink.errors import DeviceError, DeviceLost
 
 
@@ -58,10 +59,31 @@ def test_a_device_that_does_not_come_back_is_lost(adb_device: AndroidDevice) -> 
     adb_device.cut()
     with pytest.raises(DeviceLost):
         AdbTransport(parse_address(adb_device.address), recover_s=1.0).run(("true",), timeout_s=5)
-    time.sleep(0.1)
 
 
 def test_a_serial_that_is_not_attached_names_those_that_are(adb_device: AndroidDevice) -> None:
     with pytest.raises(DeviceLost, match="adb:R5CT900XYZ is not attached") as missing:
         AdbTransport(parse_address("adb:R5CT900XYZ"))
     assert re.search(rf"attached are: .*{re.escape(adb_device.serial)} \(device\)", missing.value.hint)
+
+
+def test_an_old_android_says_its_status_and_its_files_all_the_same(
+    adb_device: AndroidDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = _open(adb_device)
+    monkeypatch.setattr(transport, "_apart", False)  # as before Android 7: one stream, no exit status
+    for status in (0, 3, 255):
+        assert transport.run(("sh", "-c", f"echo out; echo err >&2; exit {status}")) == Done(status, "out\nerr\n", "")
+    lines: list[str] = []
+    assert transport.run(("printf", "a\nb"), on_line=lines.append).status == 0
+    assert lines == ["a", "b"]
+    source = tmp_path / "source"
+    source.write_bytes(bytes(range(256)) * 100)
+    transport.push(source, "/data/local/tmp/old")
+    transport.pull("/data/local/tmp/old", tmp_path / "back", limit_bytes=30_000)
+    assert (tmp_path / "back").read_bytes() == source.read_bytes()
+    with pytest.raises(DeviceError, match="larger than allowed"):
+        transport.pull("/data/local/tmp/old", tmp_path / "back", limit_bytes=3)
+    with pytest.raises(DeviceError, match="cannot be read"):
+        transport.pull("/data/local/tmp/nothing", tmp_path / "back", limit_bytes=3)
+    assert transport.run(("rm", "/data/local/tmp/old")).status == 0

@@ -166,6 +166,7 @@ def test_what_a_dead_link_left_behind_is_removed_by_the_next_session(
     assert remote.device is not None
     device = remote.device
     monkeypatch.setattr(workspaces, "WAIT_S", 0.0)
+    monkeypatch.setattr(remote.transport, "_recover_s", 1.0, raising=False)
 
     def cut(_: str) -> None:
         device.cut()

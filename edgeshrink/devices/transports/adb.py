@@ -110,7 +110,7 @@ class AdbTransport(ShellTransport):
     def _client(self, script: str) -> tuple[str, ...]:
         if self._doubtful:
             self._ready()
-        return (*self._program, "-s", self.address.name, "shell", *(("-T",) if self._apart else ()), script)
+        return (*self._program, "-s", self.address.name, "shell", "-T" if self._apart else "-x", script)
 
     def _broken(self, ended: Ended) -> Error:
         self._doubtful = True

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from native_runner import LONGEST_S, Runner
 
-from edgeshrink.toolchain.runner.compilers import native
-from edgeshrink.toolchain.runner.program import runner_source
+from edgeshrink.errors import ToolMissing
+from edgeshrink.toolchain.runner import compiling
+from edgeshrink.toolchain.runner.installed import llama_headers, llama_libraries
+from edgeshrink.toolchain.runner.program import SHIPPED
 
 COMPUTE = ("--context", 256, "--threads", 1)
 
@@ -43,10 +45,22 @@ def test_a_wrong_command_line_is_2_with_one_line_on_stderr(runner: Runner, argum
 
 
 def test_missing_cpu_features_are_3_before_anything_else(tmp_path: Path) -> None:
-    compiled = tmp_path / "runner"
-    macros = {"EDGESHRINK_REQUIRES": "nosuchfeature,nosuchother"}
-    subprocess.run(native.command(runner_source().main, compiled, macros), check=True, timeout=LONGEST_S)
-    spoken = Runner(compiled)("info")
+    """Built by CMake, linked to the installed libraries."""
+    try:
+        kind, make = compiling.generator()
+        cmake = compiling.cmake_program()
+    except ToolMissing as error:
+        pytest.skip(error.message)
+    definitions = {
+        "LLAMA_CPP": llama_headers().parent,
+        "LLAMA_LIBS": llama_libraries(),
+        "EDGESHRINK_REQUIRES": "nosuchfeature,nosuchother",
+    }
+    configure = [cmake, "-G", kind, *make, "-S", str(SHIPPED), "-B", str(tmp_path)]
+    configure += [f"-D{name}={value}" for name, value in definitions.items()]
+    for command in (configure, [cmake, "--build", str(tmp_path)]):
+        subprocess.run(command, check=True, timeout=LONGEST_S, stdout=subprocess.DEVNULL)
+    spoken = Runner(tmp_path / "edgeshrink-runner")("bench", "--nonsense")
     assert spoken.code == 3
     assert spoken.events == ({"event": "missing", "features": ["nosuchfeature", "nosuchother"]},)
 

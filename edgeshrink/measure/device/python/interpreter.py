@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
-import zipfile
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
+from pydantic import TypeAdapter, ValidationError
 
 from edgeshrink.catalog.requirements import pinned
 from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.plain import plain
 from edgeshrink.devices.transports.interface import Done
+from edgeshrink.devices.transports.shell import last_words
 from edgeshrink.devices.workspace import Workspace
-from edgeshrink.errors import DeviceError, ToolMissing
-from edgeshrink.measure.files import sha256_of
+from edgeshrink.errors import DeviceError
+from edgeshrink.measure.device.python.uv import find_uv
 
 SUPPORTED = ((3, 11), (3, 13))
 """First and last Python that the pinned runtimes have wheels for."""
+BROUGHT = "3.11"
 NAMES = ("python3.13", "python3.12", "python3.11", "python3")
 MEASURING = ("numpy", "packaging", "platformdirs", "psutil", "pydantic")
 """What our own session imports, whatever the runtime."""
 RUNTIMES = {"onnx": ("onnxruntime", "onnxruntime-genai"), "executorch": ("torch", "executorch", "torchao")}
-_UV_PLATFORMS = {"aarch64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}
 _INSTALL_S = 1800.0
+_ANSWER_BYTES = 64 << 10
 
 _ASK = """
 import json, sys
@@ -40,7 +38,7 @@ for name in sys.argv[1:]:
         found[name] = metadata.version(name)
     except metadata.PackageNotFoundError:
         found[name] = ""
-print(json.dumps({"version": sys.version_info[:2], "found": found}))
+print(json.dumps({"version": list(sys.version_info[:2]), "found": found}))
 """
 
 Confirm = Callable[[str], bool]
@@ -58,9 +56,19 @@ class Interpreter:
     def is_supported(self) -> bool:
         return SUPPORTED[0] <= self.version <= SUPPORTED[1]
 
+    @property
+    def number(self) -> str:
+        return f"{self.version[0]}.{self.version[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    version: tuple[int, int]
+    found: dict[str, str]
+
 
 def needed(runtime: str) -> tuple[str, ...]:
-    """Pinned requirements of a session with `runtime`, as pyproject has them."""
+    """The requirements of a session with `runtime`, as this package pins them."""
     return pinned((*MEASURING, *RUNTIMES[runtime]))
 
 
@@ -74,27 +82,16 @@ def ready_interpreter(
     the device. DeviceError says what is missing and how to get there.
     """
     wanted = needed(runtime)
-    seen = [found for name in ((given,) if given else NAMES) if (found := ask(workspace, name, wanted))]
-    for found in seen:
-        if found.is_supported and not found.missing:
-            return found.path
-    if given:
-        lacks = f"lacks {', '.join(seen[0].missing)}" if seen else "does not run"
-        raise DeviceError(f"{device.address}: {given} {lacks}", hint=f"{given} -m pip install {' '.join(wanted)}")
+    if given is not None:
+        return _given(ask(workspace, given, wanted), device, given)
+    answers = [ask(workspace, name, wanted) for name in NAMES]
+    seen = [answer for answer in answers if isinstance(answer, Interpreter)]
+    ready = next((found for found in seen if found.is_supported and not found.missing), None)
+    if ready is not None:
+        return ready.path
     supported = next((found for found in seen if found.is_supported), None)
-    there = ", ".join(f"{found.version[0]}.{found.version[1]}" for found in seen) or "none"
-    if device.system == "android":
-        raise DeviceError(
-            f"{device.address}: the {runtime} runtime's Python has no wheels for Android",
-            hint="build --format gguf, or point at a runner of the runtime's own with --vendor-runner",
-        )
-    question = (
-        f"install {' '.join(wanted)} on {device.address}, for this session"
-        if supported
-        else f"{device.address} has Python {there}, and the pinned {runtime} packages need 3.11 to 3.13: "
-        "bring Python 3.11 and them along by uv, for this session"
-    )
-    if not confirm(f"{question}? (a download on the device)"):
+    there = ", ".join(dict.fromkeys(found.number for found in seen)) or "none"
+    if not confirm(_question(supported, wanted, device, runtime, there)):
         raise DeviceError(
             f"{device.address}: no Python there runs {runtime} as pinned (found: {there})",
             hint="answer with --yes to install it for the session, or name a ready one with --device-python",
@@ -102,20 +99,36 @@ def ready_interpreter(
     return _installed(workspace, supported, wanted, device)
 
 
-def ask(workspace: Workspace, name: str, wanted: Sequence[str]) -> Interpreter | None:
-    """What the Python `name` has of `wanted`; None where it does not run or answers nonsense."""
+def ask(workspace: Workspace, name: str, wanted: Sequence[str]) -> Interpreter | str:
+    """What the Python `name` has of `wanted`; a text where it does not run or answers nonsense: why."""
     requirements = [Requirement(text) for text in wanted]
-    done = workspace.run((name, "-c", _ASK, *(entry.name for entry in requirements)), timeout_s=60)
+    asking = (name, "-c", _ASK, *(entry.name for entry in requirements))
+    done = workspace.run(asking, timeout_s=60, limit_bytes=_ANSWER_BYTES)
     if done.status != 0:
-        return None
+        return f"does not run: {last_words(done.stderr)}"
     try:
-        answer = json.loads(done.stdout)
-        major, minor = (int(part) for part in answer["version"])
-        found = {str(key): str(value) for key, value in answer["found"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    missing = tuple(str(entry) for entry in requirements if not _fits(entry, found.get(entry.name, "")))
-    return Interpreter(name, (major, minor), missing)
+        answer = TypeAdapter(_Answer).validate_json(done.stdout)
+    except ValidationError:
+        return "does not answer as a Python does"
+    missing = tuple(str(entry) for entry in requirements if not _fits(entry, answer.found.get(entry.name, "")))
+    return Interpreter(name, answer.version, missing)
+
+
+def _given(answer: Interpreter | str, device: ProbedDevice, given: str) -> str:
+    if isinstance(answer, str):
+        raise DeviceError(f"{device.address}: {given} {answer}", hint="name the absolute path of a Python there")
+    if not answer.is_supported:
+        first, last = (f"{major}.{minor}" for major, minor in SUPPORTED)
+        raise DeviceError(
+            f"{device.address}: {given} is Python {answer.number}, and the pinned packages need {first} to {last}",
+            hint="name another one, or leave --device-python away: one is brought along after a question",
+        )
+    if answer.missing:
+        raise DeviceError(
+            f"{device.address}: {given} lacks {', '.join(answer.missing)}",
+            hint=f"on the device: {shlex.join((given, '-m', 'pip', 'install', *answer.missing))}",
+        )
+    return answer.path
 
 
 def _fits(requirement: Requirement, version: str) -> bool:
@@ -125,50 +138,47 @@ def _fits(requirement: Requirement, version: str) -> bool:
         return False
 
 
-def _installed(workspace: Workspace, python: Interpreter | None, wanted: Sequence[str], device: ProbedDevice) -> str:
-    venv = f"{workspace.folder}/python"
-    if python is not None:
-        _must(workspace.run((python.path, "-m", "venv", venv), timeout_s=300), device, "make a virtual environment")
-        install = (f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted)
+def _question(
+    supported: Interpreter | None, wanted: Sequence[str], device: ProbedDevice, runtime: str, there: str
+) -> str:
+    if supported is not None:
+        asked = f"install {' '.join(wanted)} on {device.address}, for this session"
     else:
-        uv = _uv(workspace, device)
-        data = ("env", f"UV_PYTHON_INSTALL_DIR={workspace.folder}/pythons", f"UV_CACHE_DIR={workspace.folder}/uv-cache")
-        making = (*data, uv, "venv", "--python", "3.11", venv)
-        _must(workspace.run(making, timeout_s=_INSTALL_S), device, "bring Python 3.11")
-        install = (*data, uv, "pip", "install", "--quiet", "--python", f"{venv}/bin/python", *wanted)
+        first, last = (f"{major}.{minor}" for major, minor in SUPPORTED)
+        asked = (
+            f"{device.address} has Python {there}, and the pinned {runtime} packages need {first} to {last}: "
+            f"bring Python {BROUGHT} and them along by uv, for this session"
+        )
+    return f"{asked}? (a download on the device)"
+
+
+def _installed(workspace: Workspace, python: Interpreter | None, wanted: Sequence[str], device: ProbedDevice) -> str:
+    """By pip where the device's Python brings it (Debian's does not), else by uv; nothing outside the workspace."""
+    venv = f"{workspace.folder}/python"
+    inside = f"{venv}/bin/python"
+    if python is not None and workspace.run((python.path, "-m", "venv", venv), timeout_s=300).status == 0:
+        pip = (inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir")
+        _must(workspace.run((*pip, *wanted), timeout_s=_INSTALL_S), device, "install the runtime")
+        return inside
+    uv = (
+        "env",
+        f"UV_PYTHON_INSTALL_DIR={workspace.folder}/pythons",
+        "UV_PYTHON_INSTALL_BIN=0",
+        f"UV_CACHE_DIR={workspace.folder}/uv-cache",
+        find_uv(workspace, device),
+    )
+    which = python.path if python is not None else BROUGHT
+    making = (*uv, "venv", "--clear", "--python", which, venv)
+    _must(workspace.run(making, timeout_s=_INSTALL_S), device, f"make an environment with Python {which}")
+    install = (*uv, "pip", "install", "--quiet", "--python", inside, *wanted)
     _must(workspace.run(install, timeout_s=_INSTALL_S), device, "install the runtime")
-    return f"{venv}/bin/python"
+    return inside
 
 
 def _must(done: Done, device: ProbedDevice, what: str) -> None:
     if done.status != 0:
-        said = " / ".join(plain(line) for line in done.stderr.strip().splitlines()[-3:])
+        said = " / ".join(plain(line.strip()) for line in done.stderr.strip().splitlines()[-3:])
         raise DeviceError(
-            f"{device.address}: could not {what}: {said or f'exit status {done.status}'}",
+            f"{device.address}: could not {what}: {said[-600:] or f'exit status {done.status}'}",
             hint="does the device reach the package registry? A ready Python can be named with --device-python",
         )
-
-
-def _uv(workspace: Workspace, device: ProbedDevice) -> str:
-    """uv on the device: its own, else the one of the registry's wheel for that kind of machine."""
-    if workspace.run(("uv", "--version"), timeout_s=30).status == 0:
-        return "uv"
-    platform = _UV_PLATFORMS.get(device.machine)
-    if device.system != "linux" or platform is None:
-        raise ToolMissing(
-            f"{device.address} has no uv, and none can be brought to {device.system} {device.machine}",
-            hint="install Python 3.11 or uv there",
-        )
-    with tempfile.TemporaryDirectory(prefix="edgeshrink-") as scratch:
-        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        done = subprocess.run(
-            [*download, "--platform", platform, "--dest", scratch, "uv"], capture_output=True, text=True, check=False
-        )
-        wheels = list(Path(scratch).glob("uv-*.whl"))
-        if done.returncode != 0 or not wheels:
-            raise ToolMissing("uv could not be fetched for the device", hint="install uv or Python 3.11 there")
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            member = next(name for name in wheel.namelist() if name.endswith(".data/scripts/uv"))
-            binary = Path(scratch) / "uv"
-            binary.write_bytes(wheel.read(member))
-        return workspace.put(binary, sha256=sha256_of(binary), name="uv", executable=True)
