@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from edgeshrink.core.device import parse_address
+from edgeshrink.devices import removal
 from edgeshrink.devices.leftovers import clean_leftovers, new_note
 from edgeshrink.devices.removal import end_process, is_ours, new_name, remove
 from edgeshrink.devices.transports.local import LocalTransport
@@ -57,6 +60,30 @@ def test_a_link_in_the_place_of_our_folder_is_removed_and_not_followed(tmp_path:
     remove(LocalTransport(), str(link))
     assert not link.is_symlink()
     assert (precious / "file").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="lsof is played by Linux's /proc")
+def test_without_proc_the_noted_processes_are_asked_about_with_lsof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "lsof").write_text('#!/bin/sh\nprintf "p%s\\nfcwd\\nn%s\\n" "$3" "$(readlink "/proc/$3/cwd")"\n')
+    (programs / "lsof").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(removal, "_REMOVE", removal._REMOVE.replace("/proc", "/as-on-macos"))
+    folder = _ours(tmp_path)
+    with (
+        subprocess.Popen(["sleep", "1000"], cwd=folder) as ours,
+        subprocess.Popen(["sleep", "1000"], cwd=tmp_path) as stranger,
+    ):
+        (folder / "pid.1").write_text(f"{ours.pid}\n")
+        (folder / "pid.2").write_text(f"{stranger.pid}\nnonsense; rm -rf /\n")
+        remove(LocalTransport(), str(folder))
+        assert ours.wait(10) == -signal.SIGTERM
+        assert stranger.poll() is None
+        stranger.kill()
+    assert not folder.exists()
 
 
 def _ours(tmp_path: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,16 @@ from edgeshrink.core.values import to_json
 from edgeshrink.errors import Error
 from edgeshrink.measure.network import measure_network
 from edgeshrink.measure.session import measure
+from edgeshrink.runtimes.child import leave_with_parent
 
 
 def main(request: Path) -> None:
-    """Measure as `request`, a JSON file, says. An error of ours is a line, too; anything else is a traceback."""
+    """Measure as `request`, a JSON file, says. An error of ours is a line, too; anything else is a traceback.
+
+    It ends when stdin does: then the link is gone, and nobody hears it any more. Told to end, it ends its child first.
+    """
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     asked = json.loads(request.read_text(encoding="utf-8"))
     try:
         _say({"measurements": json.loads(to_json(_measured(asked)))})
