@@ -43,11 +43,20 @@ def session_options(function: F) -> F:
             "--depths", metavar="N,N", help="On a device: also time decode with so many tokens in the context."
         ),
         click.option("--prompt-tokens", metavar="N,N", help="On a device: prompt lengths; the first one is judged."),
+        click.option(
+            "--decode-tokens", type=click.IntRange(1, 100_000), default=128, show_default=True, help="On a device."
+        ),
         click.option("--repetitions", type=click.IntRange(5, 1000), default=5, show_default=True, help="On a device."),
         click.option(
             "--device-python",
             metavar="PATH",
             help="For ONNX and .pte: a Python on the device with the pinned runtimes.",
+        ),
+        click.option(
+            "--vendor-runner",
+            metavar="PATH|device:PATH",
+            help="For ONNX and .pte: llama_main, executor_runner, onnxruntime_perf_test or model_benchmark, built for "
+            "the device: a file here, or one that lies there.",
         ),
         keep_option,
         judge_anyway_option,
@@ -60,6 +69,7 @@ def taken_options(arguments: dict[str, Any]) -> SessionOptions:
     """Takes what `session_options` gave out of `arguments`."""
     return SessionOptions(
         repetitions=arguments.pop("repetitions"),
+        decode_tokens=arguments.pop("decode_tokens"),
         prompt_tokens=_numbers(arguments.pop("prompt_tokens"), "--prompt-tokens", least=1),
         depths=_numbers(arguments.pop("depths"), "--depths", least=0),
         cool_down=_cool_down(arguments.pop("cool_down")),
@@ -67,6 +77,7 @@ def taken_options(arguments: dict[str, Any]) -> SessionOptions:
         keep=arguments.pop("keep"),
         python=arguments.pop("device_python"),
         mapped=not arguments.pop("no_mmap"),
+        vendor_runner=arguments.pop("vendor_runner"),
     )
 
 

@@ -33,3 +33,5 @@ class SessionOptions:
     """A Python on the device that has the pinned runtimes, for ONNX and .pte; None: looked for."""
     mapped: bool = True
     """Weights mapped from the file, as an app does; False: read into memory."""
+    vendor_runner: str | None = None
+    """A ready runner of the runtime's own project, for ONNX and .pte: a file here, or `device:PATH`; None: no such."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeshrink.core.device import Address, Probe, ProbedDevice
+from edgeshrink.core.events import Listener, Progress, silent
 from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.transports.registry import open_transport
 from edgeshrink.measure.device.sampling import commands, globs
@@ -28,9 +29,9 @@ class Attached:
 
 
 @contextmanager
-def attached(address: Address) -> Iterator[Attached]:
+def attached(address: Address, listener: Listener = silent) -> Iterator[Attached]:
     """The device at `address`, probed with all that any power reader looks for. DeviceError, ToolMissing."""
-    with closing(open_transport(address)) as transport:
+    with closing(open_transport(address, say=lambda sentence: listener(Progress(sentence, 0, 0)))) as transport:
         yield Attached(transport, transport.probe(globs(tuple(READERS)), commands(tuple(READERS))))
 
 

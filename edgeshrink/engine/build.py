@@ -52,7 +52,7 @@ def build(
     check_output(out)
     situation = find_situation(request, model, None)
     check_device_format(request, situation.format_name)
-    with open_place(request, situation.profile) as place:
+    with open_place(request, situation.profile, listener) as place:
         workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, confirm)
         return _build(workshop, situation, out, confirm)
 

@@ -1,4 +1,5 @@
-"""Which session an artifact gets on an attached device: the native runner's for a GGUF, else a Python's there."""
+"""Which session an artifact gets on an attached device: the native runner's for a GGUF, else that of a vendor's runner
+where one is named, else a Python's there."""
 
 from __future__ import annotations
 
@@ -14,14 +15,18 @@ from edgeshrink.engine.runners import runner_for
 from edgeshrink.engine.sessions import session_lengths
 from edgeshrink.engine.steps.device_measuring import MeasureOnDevice
 from edgeshrink.engine.steps.device_python import MeasureInPython
+from edgeshrink.engine.steps.device_vendor import MeasureWithVendor
 from edgeshrink.engine.steps.measuring import read_measurements
-from edgeshrink.errors import PlanError
+from edgeshrink.errors import PlanError, UsageError
+from edgeshrink.measure.device.vendor.program import named_program
+from edgeshrink.measure.device.vendor.registry import check_fit, known
 from edgeshrink.store import Store, Stored
 
 ALL_LAYERS = 999
 """llama.cpp offloads as many as there are."""
 
 Confirm = Callable[[str], bool]
+DeviceStep = MeasureOnDevice | MeasureInPython | MeasureWithVendor
 
 
 def device_step(
@@ -38,12 +43,26 @@ def device_step(
     delegate: str,
     confirm: Confirm,
     listener: Listener,
-) -> MeasureOnDevice | MeasureInPython:
+) -> DeviceStep:
     """The step that measures `artifact` there; the native runner is built first, where there is none for the device.
 
     `confirm` is asked before a Python or its packages are brought to the device.
     """
     prompt_tokens = request.session.prompt_tokens or session_lengths(budget)
+    if runtime != "llama_cpp" and request.session.vendor_runner is not None:
+        return MeasureWithVendor(
+            attached=attached,
+            program=named_program(request.session.vendor_runner),
+            artifact=artifact,
+            artifact_sha256=sha256,
+            format=runtime,
+            network=network,
+            delegate=delegate,
+            context=context,
+            threads=request.threads,
+            prompt_tokens=prompt_tokens,
+            options=request.session,
+        )
     if runtime != "llama_cpp":
         return MeasureInPython(
             attached=attached,
@@ -86,15 +105,36 @@ def gpu_layers_of(request: Request, delegate: str) -> int:
 
 def check_device_format(request: Request, format: str) -> None:
     """Refuse in the first second what no session on that device can run."""
+    if request.session.vendor_runner is not None:
+        _check_vendor_runner(request, request.session.vendor_runner, format)
+        return
     if request.device is None or format == "gguf" or parse_address(request.device).kind != "adb":
         return
     raise PlanError(
         f"{request.device}: the {format} runtimes' Python packages have no wheels for Android",
-        hint="measure --format gguf there; for this one use the runtime's own benchmark app",
+        hint="measure --format gguf there, or name the runtime's own runner, built for Android, with --vendor-runner",
     )
 
 
-def run_session(store: Store, step: MeasureOnDevice | MeasureInPython, listener: Listener, *, again: bool) -> Stored:
+def check_vendor_kind(request: Request, format: str, *, network: bool) -> None:
+    """DeviceError where the runner that is named, as far as its name tells, runs something else."""
+    if request.session.vendor_runner is not None:
+        runner = known(named_program(request.session.vendor_runner).name)
+        if runner is not None:
+            check_fit(runner, format, network=network)
+
+
+def _check_vendor_runner(request: Request, runner: str, format: str) -> None:
+    program = named_program(runner)
+    if request.device is None:
+        raise UsageError("--vendor-runner needs a device to run on", hint="name one: --device adb:SERIAL")
+    if format == "gguf":
+        raise UsageError(
+            f"--vendor-runner {program.place} is for .onnx and .pte", hint="a GGUF is measured without: leave it away"
+        )
+
+
+def run_session(store: Store, step: DeviceStep, listener: Listener, *, again: bool) -> Stored:
     """The stored session or a new one; a session that ended early is kept for the report and never taken again."""
     stored = store.run(step, listener, again=again)
     reused = store.decisions[-1].reused

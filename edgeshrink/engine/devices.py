@@ -52,7 +52,7 @@ class SavedProfile:
 
 def save_profile(address: Address, *, replace: bool = False, listener: Listener = silent) -> SavedProfile:
     """Probe the device, time how fast it reads memory, and write `<id>.toml` where the person's own profiles lie."""
-    with attached(address) as device:
+    with attached(address, listener) as device:
         name = profile_id(device.device)
         folder = platformdirs.user_config_path("edgeshrink", appauthor=False) / "profiles"
         file = folder / f"{name}.toml"

@@ -30,7 +30,7 @@ def profile_in_turn(
     delegate = request.delegate or "cpu"
     notes = Store().notes
     digests = [remembered_sha256(one.path, notes, listener) for one in found]
-    with attached(address) as device:
+    with attached(address, listener) as device:
         runner = runner_for(device.device, device.transport, gpu=offloads(request, delegate), listener=listener)
         return measure_in_turn(
             device.transport,

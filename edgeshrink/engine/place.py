@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgeshrink.catalog.profiles import THIS_MACHINE
 from edgeshrink.core.device import parse_address
+from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.reading import Unmeasured
@@ -56,12 +57,12 @@ class Place:
 
 
 @contextmanager
-def open_place(request: Request, profile: DeviceProfile) -> Iterator[Place]:
+def open_place(request: Request, profile: DeviceProfile, listener: Listener = silent) -> Iterator[Place]:
     """The place that `request` names; an attached device is probed first, and its link ended at the end."""
     if request.device is None:
         yield Place(profile, host_is(profile), anyway=request.judge_anyway)
         return
-    with attached(parse_address(request.device)) as device:
+    with attached(parse_address(request.device), listener) as device:
         yield place_of(device, profile, anyway=request.judge_anyway)
 
 

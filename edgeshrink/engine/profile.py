@@ -14,7 +14,13 @@ from edgeshrink.core.target import Target
 from edgeshrink.devices.local import host_facts
 from edgeshrink.devices.matching import best_profile
 from edgeshrink.engine.artifacts import Found, find_artifact, trained_context
-from edgeshrink.engine.device_sessions import Confirm, check_device_format, device_step, run_session
+from edgeshrink.engine.device_sessions import (
+    Confirm,
+    check_device_format,
+    check_vendor_kind,
+    device_step,
+    run_session,
+)
 from edgeshrink.engine.measured_report import artifact_in_brief, report_of
 from edgeshrink.engine.output import check_output
 from edgeshrink.engine.place import Place, open_place, place_of
@@ -49,7 +55,7 @@ def profile(
     delegate = request.delegate or default_delegate(found.format)
     store = Store()
     sha256 = remembered_tree_sha256(found.path, store.notes, listener)
-    with store.in_use(), open_place(request, profile) as opened:
+    with store.in_use(), open_place(request, profile, listener) as opened:
         target, place = found_place(request, target, opened)
         stored = _measured(request, found, sha256, target, place, delegate, store, confirm, listener)
     measured = read_measurements(stored.folder)
@@ -66,8 +72,8 @@ def find_measurable(path: Path, request: Request) -> Found:
     found = find_artifact(path)
     if request.out is not None and request.out.resolve() in (found.path.resolve(), found.path.parent.resolve()):
         raise UsageError(f"{request.out} holds the file that is measured", hint="name another folder with -o")
-    if request.device not in (None, "local"):
-        check_device_format(request, found.format)
+    check_device_format(request, found.format)
+    check_vendor_kind(request, found.format, network=found.network)
     return found
 
 
@@ -97,7 +103,8 @@ def _measured(
     confirm: Confirm,
     listener: Listener,
 ) -> Stored:
-    if place.attached is None or (found.format != "gguf" and place.attached.transport.address.kind == "local"):
+    in_python_here = found.format != "gguf" and request.session.vendor_runner is None
+    if place.attached is None or (in_python_here and place.attached.transport.address.kind == "local"):
         step = _step(request, found, sha256, target, place.profile, delegate)
         return store.run(step, listener, again=request.remeasure)
     attached_step = device_step(

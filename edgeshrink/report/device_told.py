@@ -29,10 +29,13 @@ def measured_on(seen: Measurements) -> str:
 
 
 def cpu_text(device: ProbedDevice) -> str:
-    """`Google Tensor G3, 9 cores: 1 × Cortex-X3 to 2,914 MHz, 4 × Cortex-A715`."""
-    clusters = ", ".join(map(_cluster, device.clusters))
+    """`Google Tensor G3, 9 cores: 1 × Cortex-X3 to 2,914 MHz, 4 × Cortex-A715`; one kind is not named twice."""
     cores = _counted(device.cores, "core")
-    parts = (device.cpu, f"{cores}: {clusters}" if cores and clusters else cores or clusters)
+    if len(device.clusters) == 1 and device.clusters[0].name == device.cpu:
+        parts = (device.cpu, cores + _speed(device.clusters[0]))
+    else:
+        clusters = ", ".join(map(_cluster, device.clusters))
+        parts = (device.cpu, f"{cores}: {clusters}" if cores and clusters else cores or clusters)
     return ", ".join(part for part in parts if part)
 
 
@@ -67,8 +70,11 @@ def device_facts(device: ProbedDevice) -> tuple[tuple[str, str], ...]:
 
 
 def _cluster(cluster: CpuCluster) -> str:
-    speed = "" if cluster.max_mhz is None else f" to {cluster.max_mhz:,.0f} MHz"
-    return f"{cluster.cores} × {cluster.name}{speed}"
+    return f"{cluster.cores} × {cluster.name}{_speed(cluster)}"
+
+
+def _speed(cluster: CpuCluster) -> str:
+    return "" if cluster.max_mhz is None else f" to {cluster.max_mhz:,.0f} MHz"
 
 
 def _counted(count: int, name: str) -> str:

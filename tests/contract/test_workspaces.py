@@ -76,7 +76,6 @@ def test_kept_files_are_there_for_the_next_session(link: Link, tmp_path: Path, m
     assert link.notes() == []
 
 
-@pytest.mark.parametrize("link", LINKS, indirect=True)
 def test_an_exception_in_a_session_leaves_nothing(link: Link) -> None:
     def stop(_: str) -> None:
         raise Stop

@@ -17,9 +17,11 @@ from lab.device import LabDevice
 from lab.ssh_devices import SshDevice
 from shell import Shell
 
+import edgeshrink
+from edgeshrink.core.session import SessionOptions
 from edgeshrink.report.json import report_from_json, sessions_from_json
 
-QUICK = ("--context", "160", "--prompt-tokens", "16", "--threads", "1")
+QUICK = ("--context", "160", "--prompt-tokens", "16", "--decode-tokens", "20", "--threads", "1")
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +44,6 @@ def outcome(report: Any, name: str) -> tuple[str, str]:
     return line.outcome, line.why
 
 
-def test_a_board_over_ssh_is_measured_and_left_clean(shell: Shell, ssh_device: SshDevice, model: Path) -> None:
-    done = shell.run("profile", model, "--device", ssh_device.address, *QUICK, "--json", "-o", "told")
-    assert done.returncode in (0, 1), done.stderr
-    report = report_from_json(done.stdout)
-    seen = report.measurements
-    assert seen is not None and seen.device is not None
-    assert (seen.device.machine, seen.device.system) == ("aarch64", "linux")
-    assert seen.greedy_parity.kind == "measured" and seen.greedy_parity.value == 1.0
-    assert report.profile == "jetson-orin-nano-8gb", "the root calls itself one"
-    assert outcome(report, "decode speed")[0] == "UNKNOWN"
-    assert (shell.folder / "told" / "report.html").is_file()
-    assert not ssh_device.wait_until_clean()
-
-
 def test_emulated_speed_is_judged_only_when_asked(shell: Shell, adb_device: AndroidDevice, model: Path) -> None:
     asked = ("profile", model, "--device", adb_device.address, "--profile", "pixel-8", *QUICK, "--json")
     label = outcome(report_from_json(shell.run(*asked).stdout), "decode speed")
@@ -69,26 +57,38 @@ def test_several_devices_at_once_and_one_that_is_not_there(
 ) -> None:
     gone = "ssh:nobody@127.0.0.1:9"
     devices = ",".join((ssh_device.address, adb_device.address, gone))
-    done = shell.run("profile", model, "--device", devices, *QUICK, "--json")
+    done = shell.run("profile", model, "--device", devices, *QUICK, "--json", "-o", "told")
     assert done.returncode == 2, done.stderr
-    sessions = sessions_from_json(done.stdout)
-    found = {entry.device: entry for entry in sessions.outcomes}
-    for address in (ssh_device.address, adb_device.address):
-        report = found[address].report
-        assert report is not None, found[address].error
-        assert report.measurements is not None
+    found = {entry.device: entry for entry in sessions_from_json(done.stdout).outcomes}
+    for device, system in ((ssh_device, "linux"), (adb_device, "android")):
+        report = found[device.address].report
+        assert report is not None, found[device.address].error
+        seen = report.measurements
+        assert seen is not None and seen.device is not None
+        assert (seen.device.machine, seen.device.system) == ("aarch64", system)
+        assert seen.greedy_parity.kind == "measured" and seen.greedy_parity.value == 1.0
+        assert outcome(report, "decode speed")[0] == "UNKNOWN"
+        assert not device.wait_until_clean()
+    board = found[ssh_device.address].report
+    assert board is not None and board.profile == "jetson-orin-nano-8gb", "the root calls itself one"
+    assert len(list((shell.folder / "told").glob("*/report.html"))) == 2
     assert found[gone].report is None
     assert "refused" in found[gone].error
 
 
-def test_a_build_is_judged_by_what_the_device_measured(shell: Shell, ssh_device: SshDevice, model: Path) -> None:
-    done = shell.run(
-        *("build", "--target", "jetson", "--delegate", "cpu", "--scheme", "Q8_0", "--context", "256"),
-        *("--device", ssh_device.address, "--judge-anyway", "--json", "-o", "out"),
-        timeout_s=600,
+def test_a_build_is_judged_by_what_the_device_measured(ssh_device: SshDevice, model: Path, tmp_path: Path) -> None:
+    session = SessionOptions(prompt_tokens=(16,), decode_tokens=20)
+    report = edgeshrink.build(
+        target="jetson",
+        delegate="cpu",
+        scheme="Q8_0",
+        context=160,
+        threads=1,
+        device=ssh_device.address,
+        session=session,
+        judge_anyway=True,
+        out=tmp_path / "out",
     )
-    assert done.returncode in (0, 1), done.stderr
-    report = report_from_json(done.stdout)
     assert report.measurements is not None and report.measurements.device is not None
     assert report.measurements.device.address == ssh_device.address
     assert report.quality is not None

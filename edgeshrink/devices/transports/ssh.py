@@ -138,9 +138,9 @@ class SshTransport(ShellTransport):
         script = _for_any_shell(f"echo {ready}; exec cat > /dev/null")
         argv = (*self._program, "-o", "ControlMaster=yes", "-S", self._socket, *self._options, self._host, script)
         self._said = ""
-        self._master = Client(argv, hold_stdin=True, env=self._environment()).__enter__()
+        self._master = Client(argv, hold_stdin=True, env=self._environment())
         try:
-            self._await(self._master, ready)
+            self._await(self._master.__enter__(), ready)
         except BaseException:
             self._disconnect()
             raise

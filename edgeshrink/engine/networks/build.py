@@ -39,7 +39,7 @@ def build_network(request: Request, source: NetworkSource, *, confirm: Confirm, 
     check_output(out)
     check_device_format(request, situation.format_name)
     threads = request.threads or default_threads()
-    with open_place(request, situation.profile) as place, store.in_use():
+    with open_place(request, situation.profile, listener) as place, store.in_use():
         workshop = NetworkWorkshop(situation, store, listener, threads, place, confirm)
         workshop.note_versions()
         tried = search(workshop)

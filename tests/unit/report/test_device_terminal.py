@@ -211,6 +211,7 @@ def test_a_device_is_named_by_what_it_shows() -> None:
         "9 cores: 1 × Cortex-X3 to 2,914 MHz, 4 × Cortex-A715 to 2,367 MHz, 4 × Cortex-A510"
     )
     assert cpu_text(replace(PIXEL, clusters=(), cores=1)) == "Google Tensor G3, 1 core"
+    assert cpu_text(JETSON) == "Cortex-A78AE, 6 cores to 1,510 MHz", "one kind of core is not named twice"
 
 
 def test_facts_that_a_device_did_not_show_are_left_out() -> None:
