@@ -11,6 +11,7 @@ loads what it needs when it is called.
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,21 @@ if TYPE_CHECKING:
     from edgeshrink.core.events import Listener
     from edgeshrink.core.network import TorchNetwork
     from edgeshrink.core.report import Comparison, Report
+    from edgeshrink.core.session import CoolDown, SessionOptions
     from edgeshrink.engine.planner import Outlook
 
 __version__ = "0.1.0"
-__all__ = ["TorchNetwork", "__version__", "build", "build_all", "plan", "profile"]
+__all__ = ["CoolDown", "SessionOptions", "TorchNetwork", "__version__", "build", "build_all", "plan", "profile"]
+_VALUES = {
+    "CoolDown": "edgeshrink.core.session",
+    "SessionOptions": "edgeshrink.core.session",
+    "TorchNetwork": "edgeshrink.core.network",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "TorchNetwork":
-        from edgeshrink.core.network import TorchNetwork
-
-        return TorchNetwork
+    if name in _VALUES:
+        return getattr(importlib.import_module(_VALUES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -66,7 +71,12 @@ def build_all(model: str | None = None, *, listener: Listener | None = None, **a
 
 
 def profile(artifact: str | Path, *, listener: Listener | None = None, **arguments: Any) -> Report:
-    """Measure a GGUF, .pte or .onnx (or a folder of ours) here and judge it. Raises edgeshrink.errors.Error."""
+    """Measure a GGUF, .pte or .onnx (or a folder of ours) and judge it. Raises edgeshrink.errors.Error.
+
+    `device` ("adb:SERIAL", "ssh:USER@HOST:PORT", "local") measures it there, as `session`, a SessionOptions, says;
+    without one it is measured here, through the Python runtimes. A session that ended early says why in
+    `report.measurements.partial`. Packages are never installed on a device from here: name a ready Python in `session`.
+    """
     from edgeshrink.core.events import silent
     from edgeshrink.core.request import Request
     from edgeshrink.engine.profile import profile as run

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeshrink.commands.device_options import judge_anyway_option, keep_option
+from edgeshrink.commands.device_options import refuse_without_device, session_options, taken_options
 from edgeshrink.commands.options import (
     asker,
     json_option,
@@ -19,7 +19,6 @@ from edgeshrink.commands.options import (
     yes_option,
 )
 from edgeshrink.core.request import Request
-from edgeshrink.core.session import SessionOptions
 
 
 @click.command("build")
@@ -33,8 +32,7 @@ from edgeshrink.core.session import SessionOptions
     metavar="DEVICE",
     help="Measure there: local, adb:SERIAL or ssh:[USER@]HOST[:PORT]. When left out, here where this is the device.",
 )
-@judge_anyway_option
-@keep_option
+@session_options
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the result goes.")
 @click.option(
     "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."
@@ -42,7 +40,7 @@ from edgeshrink.core.session import SessionOptions
 @strict_option
 @json_option
 @yes_option
-def command(model: str | None, strict: bool, as_json: bool, yes: bool, keep: bool, **arguments: Any) -> int:
+def command(model: str | None, strict: bool, as_json: bool, yes: bool, **arguments: Any) -> int:
     """Quantize MODEL for a target, prove it against its source, measure it and judge it by the budget.
 
     It is measured here, where this machine is the profile's device, or on the attached device that --device names.
@@ -54,13 +52,15 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, keep: boo
     """
     from edgeshrink.report.progress import ProgressBars
 
-    request = request_of(model, {**arguments, "session": SessionOptions(keep=keep)})
+    if arguments["device"] is None:
+        refuse_without_device()
+    request = request_of(model, {**arguments, "session": taken_options(arguments)})
     if request.format == "all":
         return _build_all(request, strict=strict, as_json=as_json, yes=yes)
     from edgeshrink.engine.build import build
 
     with ProgressBars(quiet=as_json) as listener:
-        report = build(request, listener=listener, confirm=asker(yes))
+        report = build(request, listener=listener, confirm=asker(yes), may_install=asker(yes))
     if as_json:
         from edgeshrink.report.json import report_to_json
 
@@ -69,7 +69,9 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, keep: boo
         from edgeshrink.report.terminal import render_report
 
         show(render_report(report))
-    return report.verdict.exit_code(strict=strict)
+    from edgeshrink.engine.summary import report_code
+
+    return report_code(report, strict=strict)
 
 
 def _build_all(request: Request, *, strict: bool, as_json: bool, yes: bool) -> int:
@@ -77,7 +79,7 @@ def _build_all(request: Request, *, strict: bool, as_json: bool, yes: bool) -> i
     from edgeshrink.report.progress import ProgressBars
 
     with ProgressBars(quiet=as_json) as listener:
-        comparison = build_all(request, listener=listener, confirm=asker(yes))
+        comparison = build_all(request, listener=listener, confirm=asker(yes), may_install=asker(yes))
     if as_json:
         from edgeshrink.report.json import comparison_to_json
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from edgeshrink.core.session import CoolDown, SessionOptions
+from edgeshrink.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _COOL_DOWN = re.compile(r"(\d+(?:\.\d+)?)(C|s|min)")
 _HINT = "45C (until no sensor is hotter), 60s or 2min"
-judge_anyway_option = click.option(
-    "--judge-anyway",
-    is_flag=True,
-    help="Judge speed and power although the device is emulated or not the profile's.",
-)
-keep_option = click.option(
-    "--keep", is_flag=True, help="Leave runner and model on the device for the next session; else nothing stays."
-)
+_ON_A_DEVICE = (
+    "repetitions", "decode_tokens", "prompt_tokens", "depths", "cool_down", "sustain", "keep", "device_python",
+    "vendor_runner", "no_mmap",
+)  # fmt: skip
 
 
 def session_options(function: F) -> F:
@@ -42,7 +40,7 @@ def session_options(function: F) -> F:
         click.option(
             "--depths", metavar="N,N", help="On a device: also time decode with so many tokens in the context."
         ),
-        click.option("--prompt-tokens", metavar="N,N", help="On a device: prompt lengths; the first one is judged."),
+        click.option("--prompt-tokens", metavar="N,N", help="On a device: prompt lengths to time beside the budget's."),
         click.option(
             "--decode-tokens", type=click.IntRange(1, 100_000), default=128, show_default=True, help="On a device."
         ),
@@ -58,8 +56,16 @@ def session_options(function: F) -> F:
             help="For ONNX and .pte: llama_main, executor_runner, onnxruntime_perf_test or model_benchmark, built for "
             "the device: a file here, or one that lies there.",
         ),
-        keep_option,
-        judge_anyway_option,
+        click.option(
+            "--keep",
+            is_flag=True,
+            help="Leave runner and model on the device for the next session; else nothing stays.",
+        ),
+        click.option(
+            "--judge-anyway",
+            is_flag=True,
+            help="Judge speed and power although the device is emulated or not the profile's.",
+        ),
     ):
         function = option(function)
     return function
@@ -79,6 +85,19 @@ def taken_options(arguments: dict[str, Any]) -> SessionOptions:
         mapped=not arguments.pop("no_mmap"),
         vendor_runner=arguments.pop("vendor_runner"),
     )
+
+
+def refuse_without_device() -> None:
+    """UsageError where an option of a session on a device was given, and no device."""
+    refuse(_ON_A_DEVICE, "is for --device", hint="--device local measures here, through the native runner")
+
+
+def refuse(names: Sequence[str], why: str, *, hint: str = "leave it out") -> None:
+    """UsageError where one of these parameters stands on the command line."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{parameter.opts[-1]} {why}", hint=hint)
 
 
 def _numbers(text: str | None, flag: str, *, least: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeshrink.commands.device_options import session_options, taken_options
+from edgeshrink.commands.device_options import refuse, refuse_without_device, session_options, taken_options
 from edgeshrink.commands.options import asker, json_option, request_of, show, strict_option, target_options, yes_option
 from edgeshrink.core.report import Report
 from edgeshrink.core.request import Request
@@ -76,6 +76,10 @@ def command(
         raise UsageError("--against, --xctest and --import are three different things", hint="give one of them")
     if devices and (xctest is not None or result is not None):
         raise UsageError("--xctest and --import reach no device", hint="leave out --device")
+    if not devices and against is None and xctest is None:
+        refuse_without_device()
+    if against is not None:
+        refuse(("out", "strict", "remeasure", "judge_anyway", "sustain", "depths"), "says nothing of two in turn")
     if xctest is not None:
         return _write_xctest(file, request, xctest)
     if result is not None:
@@ -112,7 +116,7 @@ def _one(file: Path, request: Request, *, strict: bool, as_json: bool, yes: bool
     from edgeshrink.report.progress import ProgressBars
 
     with ProgressBars(quiet=as_json) as listener:
-        report = profile(file, request, listener=listener, confirm=asker(yes))
+        report = profile(file, request, listener=listener, may_install=asker(yes))
     return _told(report, strict=strict, as_json=as_json)
 
 
@@ -125,7 +129,9 @@ def _told(report: Report, *, strict: bool, as_json: bool) -> int:
         from edgeshrink.report.terminal import render_report
 
         show(render_report(report))
-    return report.verdict.exit_code(strict=strict)
+    from edgeshrink.engine.summary import report_code
+
+    return report_code(report, strict=strict)
 
 
 def _write_xctest(file: Path, request: Request, folder: Path) -> int:

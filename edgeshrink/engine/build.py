@@ -35,16 +35,21 @@ from edgeshrink.store import Store
 
 
 def build(
-    request: Request | None = None, *, listener: Listener = silent, confirm: Confirm = lambda _question: True
+    request: Request | None = None,
+    *,
+    listener: Listener = silent,
+    confirm: Confirm = lambda _question: True,
+    may_install: Confirm = lambda _question: False,
 ) -> Report:
-    """Build `request` and write its folder. `confirm` answers questions: a build that the disk is too small for.
+    """Build `request` and write its folder. `confirm` is asked before a build that the disk is too small for,
+    `may_install` before a Python or packages are brought to a device.
 
     One format; `engine.comparison.build_all` builds every one that the target lists.
     """
     request = request or Request()
     network = None if request.model is None else network_source(request.model, offline=request.offline)
     if network is not None:
-        return build_network(request, network, confirm=confirm, listener=listener)
+        return build_network(request, network, may_install=may_install, listener=listener)
     check_request(request)
     store = Store()
     model = open_model(request)
@@ -53,7 +58,7 @@ def build(
     situation = find_situation(request, model, None)
     check_device_format(request, situation.format_name)
     with open_place(request, situation.profile, listener) as place:
-        workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, confirm)
+        workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, may_install)
         return _build(workshop, situation, out, confirm)
 
 
@@ -107,6 +112,7 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
         notes=(
             *plan.notes,
             *workshop.notes,
+            *workshop.place.notes,
             *_said(built),
             *version_notes(situation.target, plan.format),
         ),

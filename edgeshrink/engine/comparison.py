@@ -24,7 +24,11 @@ from edgeshrink.planning.requested import request_for
 
 
 def build_all(
-    request: Request, *, listener: Listener = silent, confirm: Confirm = lambda _question: True
+    request: Request,
+    *,
+    listener: Listener = silent,
+    confirm: Confirm = lambda _question: True,
+    may_install: Confirm = lambda _question: False,
 ) -> Comparison:
     """Build each format into a folder of its own name in `request.out`; one that fails does not lose the others.
 
@@ -43,7 +47,9 @@ def build_all(
         asked = request if name == "gguf" or network is not None else _without_gguf_flags(request)
         one = replace(request_for(asked, name), out=out / name)
         try:
-            outcomes.append(FormatOutcome(name, build(one, listener=listener, confirm=confirm), ""))
+            outcomes.append(
+                FormatOutcome(name, build(one, listener=listener, confirm=confirm, may_install=may_install), "")
+            )
         except Error as error:
             errors.append(error)
             said = f"{error.message} ({error.hint})" if error.hint else error.message

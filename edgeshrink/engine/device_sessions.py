@@ -41,14 +41,14 @@ def device_step(
     budget: Budget,
     power_sources: tuple[str, ...],
     delegate: str,
-    confirm: Confirm,
+    may_install: Confirm,
     listener: Listener,
 ) -> DeviceStep:
     """The step that measures `artifact` there; the native runner is built first, where there is none for the device.
 
-    `confirm` is asked before a Python or its packages are brought to the device.
+    `may_install` is asked before a Python or its packages are brought to the device.
     """
-    prompt_tokens = request.session.prompt_tokens or session_lengths(budget)
+    prompt_tokens = session_lengths(budget, request.session.prompt_tokens)
     if runtime != "llama_cpp" and request.session.vendor_runner is not None:
         return MeasureWithVendor(
             attached=attached,
@@ -76,7 +76,7 @@ def device_step(
             prompt_tokens=prompt_tokens,
             power_sources=power_sources,
             options=request.session,
-            confirm=confirm,
+            confirm=may_install,
         )
     runner = runner_for(attached.device, attached.transport, gpu=offloads(request, delegate), listener=listener)
     return MeasureOnDevice(

@@ -18,6 +18,7 @@ from edgeshrink.core.request import Request
 from edgeshrink.core.values import from_json_text, to_json
 from edgeshrink.devices.transports.adb import attached as adb_devices
 from edgeshrink.engine.profile import profile
+from edgeshrink.engine.summary import report_code
 from edgeshrink.errors import Error, UsageError
 from edgeshrink.report.json import report_from_json, report_to_json
 from edgeshrink.runtimes.child import run_job
@@ -30,6 +31,8 @@ _CLEAN_UP_S = 60.0
 def addresses_of(names: Sequence[str]) -> tuple[Address, ...]:
     """`all`: every device that adb lists; else what is named, commas allowed. UsageError where there is none."""
     words = [word for name in names for word in name.split(",") if word]
+    if not words:
+        raise UsageError("--device names no device", hint="see `edgeshrink devices`")
     if ALL not in words:
         return tuple(dict.fromkeys(parse_address(word) for word in words))
     named = [parse_address(word) for word in words if word != ALL]
@@ -91,14 +94,14 @@ def session_job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], 
     def tell(progress: Progress) -> None:
         emit({"task": progress.task, "done": progress.done, "total": progress.total, "unit": progress.unit})
 
-    def confirm(_question: str) -> bool:
+    def may_install(_question: str) -> bool:
         return bool(parameters["yes"])
 
-    return {"report": report_to_json(profile(Path(parameters["artifact"]), request, listener=tell, confirm=confirm))}
+    return {
+        "report": report_to_json(profile(Path(parameters["artifact"]), request, listener=tell, may_install=may_install))
+    }
 
 
 def exit_code(sessions: DeviceSessions, *, strict: bool = False) -> int:
-    """2: a device had an error; else 1: a line failed on one; else 0."""
-    if any(outcome.report is None for outcome in sessions.outcomes):
-        return 2
-    return max(entry.report.verdict.exit_code(strict=strict) for entry in sessions.outcomes if entry.report is not None)
+    """2: a device had an error, or its session ended early; else 1: a line failed on one; else 0."""
+    return max(2 if entry.report is None else report_code(entry.report, strict=strict) for entry in sessions.outcomes)

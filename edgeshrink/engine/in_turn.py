@@ -42,7 +42,7 @@ def profile_in_turn(
             context=min(context_of(request, one, target) for one in found),
             threads=request.threads,
             gpu_layers=gpu_layers_of(request, delegate),
-            prompt_tokens=request.session.prompt_tokens or session_lengths(profile.budget),
+            prompt_tokens=session_lengths(profile.budget, request.session.prompt_tokens),
             options=request.session,
             rounds=rounds,
             leftovers=leftovers_folder(),

@@ -61,7 +61,7 @@ def report_of(
         ),
         host=host_facts(),
         steps=steps,
-        notes=tuple(filter(None, (place.elsewhere,))),
+        notes=tuple(dict.fromkeys(filter(None, (place.elsewhere, *place.notes)))),
         traded_away=(),
     )
     return report if request.out is None else write_report_folder(report, request.out)

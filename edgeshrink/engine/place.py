@@ -46,6 +46,22 @@ class Place:
             return f"this host is not {self.profile.name}: what was measured here is this host's"
         return f"{where} is not {self.profile.name}: {self.match.why}"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of figures that were taken here must know."""
+        if self.attached is not None and self.profile.id == THIS_MACHINE and self.attached.device.emulation:
+            return (f"{self.attached.device.emulation}: judged as the machine that it is",)
+        return (self.elsewhere,) if self.attached is not None and self.elsewhere else ()
+
+    def device_for(self, request: Request, runtime: str) -> Attached | None:
+        """The device whose session measures what `runtime` opens; None: this machine's own Python does.
+
+        `local` is a device for the native runner and for a vendor's; our Python runtimes are here already.
+        """
+        if self.attached is None or self.attached.transport.address.kind != "local":
+            return self.attached
+        return self.attached if runtime == "llama_cpp" or request.session.vendor_runner else None
+
     def countable(self, measured: Measurements | Unmeasured) -> Measurements | Unmeasured:
         """What a verdict may rest on."""
         if isinstance(measured, Unmeasured):

@@ -41,13 +41,13 @@ def profile(
     request: Request | None = None,
     *,
     listener: Listener = silent,
-    confirm: Confirm = lambda _question: False,
+    may_install: Confirm = lambda _question: False,
 ) -> Report:
     """Measure `artifact` (a GGUF, a .pte, an .onnx, a folder of them) and judge it by the profile of `request`.
 
     It is measured here, or on the attached device that `request` names; there, without `--profile`, by the profile
-    that the device matches. Speed and memory that are not the profile's device's own stay UNKNOWN. `confirm` is asked
-    before a Python or its packages are brought to a device.
+    that the device matches. Speed and memory that are not the profile's device's own stay UNKNOWN. `may_install` is
+    asked before a Python or packages are brought to a device.
     """
     request = request or Request()
     found = find_measurable(Path(artifact), request)
@@ -57,7 +57,7 @@ def profile(
     sha256 = remembered_tree_sha256(found.path, store.notes, listener)
     with store.in_use(), open_place(request, profile, listener) as opened:
         target, place = found_place(request, target, opened)
-        stored = _measured(request, found, sha256, target, place, delegate, store, confirm, listener)
+        stored = _measured(request, found, sha256, target, place, delegate, store, may_install, listener)
     measured = read_measurements(stored.folder)
     told = artifact_in_brief(found, sha256)
     return report_of(
@@ -100,15 +100,15 @@ def _measured(
     place: Place,
     delegate: str,
     store: Store,
-    confirm: Confirm,
+    may_install: Confirm,
     listener: Listener,
 ) -> Stored:
-    in_python_here = found.format != "gguf" and request.session.vendor_runner is None
-    if place.attached is None or (in_python_here and place.attached.transport.address.kind == "local"):
+    attached = place.device_for(request, found.runtime)
+    if attached is None:
         step = _step(request, found, sha256, target, place.profile, delegate)
         return store.run(step, listener, again=request.remeasure)
     attached_step = device_step(
-        place.attached,
+        attached,
         request,
         found.path,
         sha256,
@@ -118,7 +118,7 @@ def _measured(
         budget=place.profile.budget,
         power_sources=target.power_sources,
         delegate=delegate,
-        confirm=confirm,
+        may_install=may_install,
         listener=listener,
     )
     return run_session(store, attached_step, listener, again=request.remeasure)

@@ -14,9 +14,9 @@ from edgeshrink.runtimes.registry import runtime
 _PROMPT_TOKENS = (32, 128, 512)
 
 
-def session_lengths(budget: Budget) -> tuple[int, ...]:
-    """The budget's prompt length comes first: a session gives its own samples to the length that is judged."""
-    return tuple(dict.fromkeys((budget.ttft_prompt_tokens, *_PROMPT_TOKENS)))
+def session_lengths(budget: Budget, asked: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """The budget's prompt length comes first: it is what is judged. Beside it those that were asked for, or ours."""
+    return tuple(dict.fromkeys((budget.ttft_prompt_tokens, *(asked or _PROMPT_TOKENS))))
 
 
 def session_step(

@@ -10,7 +10,7 @@ from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Quality
 from edgeshrink.core.quant_types import quant_type
 from edgeshrink.core.reading import Measured, Unmeasured
-from edgeshrink.core.report import Artifact, SourceSummary, StepRecord
+from edgeshrink.core.report import Artifact, Report, SourceSummary, StepRecord
 from edgeshrink.core.target import Target
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.opened import OpenModel
@@ -74,6 +74,12 @@ def traded_away(model: OpenModel, plan: Plan, quality: Quality | Unmeasured) -> 
     fallbacks = [tensor for tensor in plan.tensors if _FELL_BACK.search(tensor.why)]
     if fallbacks:
         yield f"{len(fallbacks)} tensors fell back to a larger type, {fallbacks[0].name} first: {fallbacks[0].why}"
+
+
+def report_code(report: Report, *, strict: bool) -> int:
+    """A command's exit code: the verdict's, or 2 where the session that measured ended early."""
+    early = report.measurements is not None and report.measurements.partial
+    return 2 if early else report.verdict.exit_code(strict=strict)
 
 
 _FELL_BACK = re.compile(r"^fallback|^F16: rows|^8 bits: rows")

@@ -66,7 +66,8 @@ class Workshop:
     listener: Listener
     threads: int
     place: Place
-    confirm: Callable[[str], bool]
+    may_install: Callable[[str], bool]
+    """Asked before a Python or packages are brought to a device."""
     used: list[Stored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -231,9 +232,10 @@ class Workshop:
     ) -> Measurements | Unmeasured:
         """One session on the attached device, or on this machine where it is the profile's device."""
         place = self.place
-        if place.attached is not None:
+        attached = place.device_for(self.request, plan.runtime)
+        if attached is not None:
             attached_step = device_step(
-                place.attached,
+                attached,
                 self.request,
                 artifact.path,
                 artifact.sha256,
@@ -243,7 +245,7 @@ class Workshop:
                 budget=situation.profile.budget,
                 power_sources=situation.target.power_sources,
                 delegate=plan.delegate,
-                confirm=self.confirm,
+                may_install=self.may_install,
                 listener=self.listener,
             )
             stored = run_session(self.store, attached_step, self.listener, again=self.request.remeasure)

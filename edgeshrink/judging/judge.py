@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from edgeshrink.core.backends import backend_is
 from edgeshrink.core.budget import Budget
@@ -61,6 +62,9 @@ def backend_line(delegate: str, measurements: Measurements | Unmeasured) -> Verd
     if isinstance(measurements, Unmeasured):
         return _line("backend", "as asked for", 1, measurements, None, at_least=True)
     ran = measurements.runtime.backend
+    if ran == "unknown":
+        unsaid = Unmeasured(f"{measurements.runtime.name} does not say what computed")
+        return _line("backend", "as asked for", 1, unsaid, None, at_least=True)
     same = backend_is(delegate, ran)
     how = f"{delegate} was asked for, {ran} ran"
     return _line("backend", "as asked for", 1, Measured(float(same), how=how), None, at_least=True)
@@ -122,8 +126,29 @@ def device_lines(
 ) -> Iterator[VerdictLine]:
     """Size, memory, speed and energy: size is the file's own, the rest is the device's to give.
 
-    The speed of a `network` is one run's time, that of a language model its tokens'.
+    The speed of a `network` is one run's time, that of a language model its tokens'. What a session that ended early
+    saw until then can fail a line and not pass it.
     """
+    early = "" if isinstance(measurements, Unmeasured) else measurements.partial
+    if (limit := budget.artifact_bytes_max) is not None:
+        size = Measured(float(artifact_bytes), how="size of the finished file")
+        predicted = None if predictions is None else predictions.artifact_bytes
+        yield _line("artifact size", "bytes", limit, size, predicted)
+    for line in _session_lines(budget, measurements, predictions, network=network):
+        yield _not_passed(line, early) if early and line.outcome == "PASS" else line
+
+
+def _not_passed(line: VerdictLine, early: str) -> VerdictLine:
+    return replace(line, outcome="UNKNOWN", why=f"the session ended early ({early}); until then: {line.why}")
+
+
+def _session_lines(
+    budget: Budget,
+    measurements: Measurements | Unmeasured,
+    predictions: Predictions | None,
+    *,
+    network: bool,
+) -> Iterator[VerdictLine]:
 
     def predicted(name: str) -> Prediction | None:
         return None if predictions is None else getattr(predictions, name)
@@ -134,9 +159,6 @@ def device_lines(
         holder = measurements.memory if name == "peak_rss_bytes" else measurements
         return getattr(holder, name)  # type: ignore[no-any-return]
 
-    if (limit := budget.artifact_bytes_max) is not None:
-        size = Measured(float(artifact_bytes), how="size of the finished file")
-        yield _line("artifact size", "bytes", limit, size, predicted("artifact_bytes"))
     if (limit := budget.peak_rss_bytes_max) is not None:
         yield _line("peak RAM", "bytes", limit, reading("peak_rss_bytes"), predicted("peak_rss_bytes"))
         yield from _fit_lines(limit, measurements)

@@ -26,7 +26,7 @@ from edgeshrink.runtimes.network_facts import network_facts
 from edgeshrink.store import Store
 
 
-def build_network(request: Request, source: NetworkSource, *, confirm: Confirm, listener: Listener) -> Report:
+def build_network(request: Request, source: NetworkSource, *, may_install: Confirm, listener: Listener) -> Report:
     """Build the network `source` and write its folder."""
     _refuse_language_options(request)
     check_network_request(request)
@@ -40,7 +40,7 @@ def build_network(request: Request, source: NetworkSource, *, confirm: Confirm, 
     check_device_format(request, situation.format_name)
     threads = request.threads or default_threads()
     with open_place(request, situation.profile, listener) as place, store.in_use():
-        workshop = NetworkWorkshop(situation, store, listener, threads, place, confirm)
+        workshop = NetworkWorkshop(situation, store, listener, threads, place, may_install)
         workshop.note_versions()
         tried = search(workshop)
         report = _tell(workshop, tried)
@@ -66,7 +66,7 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
     measured = last.measurements
     quality = last.quality
     said = last.artifact.times.notes if last.artifact.times else ()
-    notes = [*facts.notes, *workshop.notes, *said, *version_notes(target, situation.format_name)]
+    notes = [*facts.notes, *workshop.notes, *workshop.place.notes, *said, *version_notes(target, situation.format_name)]
     if isinstance(quality, Unmeasured):
         notes.append(quality.reason)
     if situation.request.calibration is None and "random" in workshop.samples_origin:

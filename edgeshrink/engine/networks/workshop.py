@@ -51,7 +51,8 @@ class NetworkWorkshop:
     listener: Listener
     threads: int
     place: Place
-    confirm: Callable[[str], bool]
+    may_install: Callable[[str], bool]
+    """Asked before a Python or packages are brought to a device."""
     used: list[Stored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -198,9 +199,10 @@ class NetworkWorkshop:
     def measurements(self, recipe: Recipe, artifact: Finished) -> Measurements | Unmeasured:
         """One session on the attached device, or on this machine where it is the profile's device."""
         situation = self.situation
-        if self.place.attached is not None:
+        attached = self.place.device_for(situation.request, situation.runtime)
+        if attached is not None:
             attached_step = device_step(
-                self.place.attached,
+                attached,
                 situation.request,
                 artifact.path,
                 artifact.sha256,
@@ -210,7 +212,7 @@ class NetworkWorkshop:
                 budget=situation.profile.budget,
                 power_sources=situation.target.power_sources,
                 delegate=recipe.delegate,
-                confirm=self.confirm,
+                may_install=self.may_install,
                 listener=self.listener,
             )
             stored = run_session(self.store, attached_step, self.listener, again=situation.request.remeasure)

@@ -14,13 +14,26 @@ from edgeshrink.engine.attached import Attached, leftovers_folder
 from edgeshrink.engine.steps.measuring import FILE, read_measurements
 from edgeshrink.errors import StepFailed
 from edgeshrink.measure.device.session import measure_on_device
+from edgeshrink.measure.power.registry import choose
 from edgeshrink.toolchain.runner.build import BuiltRunner
 
 
-def device_key(attached: Attached) -> dict[str, str]:
-    """What makes a session on a device another one: the device, its system and the mode it is in."""
+def device_key(attached: Attached, power_sources: tuple[str, ...]) -> dict[str, Any]:
+    """What makes a session on a device another one: the device, its system, and the state that it is in."""
     device = attached.device
-    return {"device": device.id, "os": device.os, "power_mode": device.power_mode, "governor": device.governor}
+    power = choose(power_sources, attached.probe.shown)
+    return {
+        "device": device.id,
+        "os": device.os,
+        "kernel": device.kernel,
+        "emulation": device.emulation,
+        "clusters": [[cluster.name, cluster.cores, cluster.max_mhz] for cluster in device.clusters],
+        "cores": device.cores,
+        "power_mode": device.power_mode,
+        "governor": device.governor,
+        "battery": device.battery.status if device.battery else "",
+        "power": power if isinstance(power, str) else power[1].source,
+    }
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class MeasureOnDevice:
                 "power_sources": list(self.power_sources),
                 "options": {**asdict(self.options), "keep": False},
             },
-            "tools": {"runner": self.runner.build_id, **device_key(self.attached)},
+            "tools": {"runner": self.runner.build_id, **device_key(self.attached, self.power_sources)},
         }
 
     def requires(self) -> None: ...

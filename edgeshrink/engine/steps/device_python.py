@@ -48,7 +48,7 @@ class MeasureInPython:
                 "power_sources": list(self.power_sources),
                 "options": {**asdict(self.options), "keep": False},
             },
-            "tools": {"packages": list(needed(self.runtime)), **device_key(self.attached)},
+            "tools": {"packages": list(needed(self.runtime)), **device_key(self.attached, self.power_sources)},
         }
 
     def requires(self) -> None: ...

@@ -46,7 +46,7 @@ class MeasureWithVendor:
                 "prompt_tokens": list(self.prompt_tokens),
                 "options": {**asdict(self.options), "keep": False, "vendor_runner": None},
             },
-            "tools": {"runner": self.program.name, "digest": self.program.digest, **device_key(self.attached)},
+            "tools": {"runner": self.program.name, "digest": self.program.digest, **device_key(self.attached, ())},
         }
 
     def requires(self) -> None: ...
