@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from edgeshrink.commands.options import json_option, show
+from edgeshrink.commands.options import json_option, json_text, show
+from edgeshrink.core.device import Address
 from edgeshrink.errors import UsageError
 
 
@@ -20,8 +21,11 @@ from edgeshrink.errors import UsageError
     "--save", is_flag=True, help="Write a draft profile of the one named device, its memory bandwidth timed there."
 )
 @click.option("--replace", is_flag=True, help="With --save: write over a profile of that name.")
+@click.option(
+    "--clean", is_flag=True, help="Remove from the named devices what --keep left there, and what broken sessions did."
+)
 @json_option
-def command(devices: tuple[str, ...], save: bool, replace: bool, as_json: bool) -> int:
+def command(devices: tuple[str, ...], save: bool, replace: bool, clean: bool, as_json: bool) -> int:
     """List the attached devices: what each is, which profile it matches and how it differs from it.
 
     Devices over ssh are not searched for: name them with --device.
@@ -29,6 +33,10 @@ def command(devices: tuple[str, ...], save: bool, replace: bool, as_json: bool) 
     from edgeshrink.engine.fleet import addresses_of
 
     addresses = addresses_of(devices) if devices else ()
+    if clean:
+        if save or not addresses:
+            raise UsageError("--clean cleans the devices that are named", hint="name one: --device adb:SERIAL --clean")
+        return _clean(addresses, as_json=as_json)
     if save:
         if len(addresses) != 1:
             raise UsageError("--save writes the profile of one device", hint="name it: --device adb:SERIAL --save")
@@ -45,6 +53,24 @@ def command(devices: tuple[str, ...], save: bool, replace: bool, as_json: bool) 
 
         show(render_devices(rows))
     return 2 if devices and any(row.error for row in rows) else 0
+
+
+def _clean(addresses: tuple[Address, ...], *, as_json: bool) -> int:
+    from edgeshrink.engine.devices import clean_devices
+    from edgeshrink.report.format import human_bytes, plain
+    from edgeshrink.report.progress import ProgressBars
+
+    with ProgressBars(quiet=as_json) as listener:
+        cleaned = clean_devices(addresses, listener)
+    if as_json:
+        click.echo(json_text(cleaned))
+        return 0
+    for device in cleaned:
+        gone = f"removed {', '.join(device.removed)}: {human_bytes(device.freed_bytes)} freed"
+        click.echo(plain(f"{device.address}: {gone if device.removed else 'there was nothing to remove'}"))
+        for sentence in device.stays:
+            click.echo(plain(sentence))
+    return 0
 
 
 def _save(address: str, *, replace: bool) -> int:

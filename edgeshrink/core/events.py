@@ -1,4 +1,4 @@
-"""Progress, as values: rooms emit it, the command line draws it, `--json` and non-terminals ignore it."""
+"""Progress, as values: rooms emit it, the command line draws it; in a pipe and with `--json` only notices are told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`task` at `done` of `total` (0: unknown), in `unit` ("bytes", "tokens", "sessions")."""
+    """`task` at `done` of `total` (0: unknown), in `unit` ("bytes", "tokens", "sessions"; NOTICE: see `notice`)."""
 
     task: str
     done: float
@@ -17,6 +17,12 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+NOTICE = "notice"
+
+
+def notice(sentence: str) -> Progress:
+    """What a person must get to read, whether or not they watch: something to do now, something that went wrong."""
+    return Progress(sentence, 0, 0, NOTICE)
 
 
 def silent(_: Progress) -> None:

@@ -147,6 +147,8 @@ class Interleaved:
     rounds: int
     rows: tuple[tuple[str, Reading, Reading, Reading], ...]
     notes: tuple[str, ...]
+    partial: str = ""
+    """Why it ended before all rounds that were asked for; `rounds` are those that were whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from edgeshrink.core.device import ProbedDevice
 from edgeshrink.devices.system import ROOT, read_int, read_text, sysctl
 
 X86_FEATURES = (
@@ -50,6 +51,9 @@ OTHER_PARTS = {
     (0x51, 0x802): "Kryo 3xx Gold", (0x51, 0x803): "Kryo 3xx Silver", (0x51, 0x804): "Kryo 4xx Gold",
     (0x51, 0x805): "Kryo 4xx Silver", (0xC0, 0xAC3): "Ampere-1", (0xC0, 0xAC4): "Ampere-1a",
 }  # fmt: skip
+# Cores by kind, where a big.LITTLE chip has several: small ones, and those beside which even a big one is slow.
+_SMALL = re.compile(r"Cortex-A(34|35|53|55|65|510|520)$|Kryo \dxx Silver$| efficiency core$")
+_PRIME = re.compile(r"Cortex-X\w+$")
 _MOST_CPUS = 8192
 _PER_CORE = {"processor", "model name", "physical id", "core id", "CPU implementer", "CPU part", "cpu MHz"}
 # What a board's maker left in place of its name.
@@ -238,6 +242,26 @@ def usable_cpus(root: Path = ROOT) -> int:
 def default_threads(root: Path = ROOT) -> int:
     """Physical cores, or fewer where this process may not use them all: SMT siblings slow llama.cpp down."""
     return max(1, min(physical_cores(), usable_cpus(root)))
+
+
+def fast_cores(device: ProbedDevice) -> int:
+    """Cores of every kind but the slowest; 0 where there is one kind, or where nobody can tell which is slow.
+
+    Kinds are told apart by name, since some devices hide the clock of a cluster; alike ones by their clocks.
+    """
+    kinds = device.clusters
+    ranks = [_rank(kind.name) for kind in kinds]
+    if len(set(ranks)) < 2:
+        ranks = [kind.max_mhz or 0.0 for kind in kinds]
+        if device.system == "darwin":  # shows no clock, and names the fast kind first
+            ranks = [float(-place) for place in range(len(kinds))]
+        elif not all(ranks) or len(set(ranks)) < 2:
+            return 0
+    return sum(kind.cores for kind, rank in zip(kinds, ranks, strict=True) if rank > min(ranks))
+
+
+def _rank(name: str) -> float:
+    return 0.0 if _SMALL.search(name) else 2.0 if _PRIME.search(name) else 1.0
 
 
 def _quota(root: Path) -> int | None:

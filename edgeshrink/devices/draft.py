@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.plain import plain
 from edgeshrink.core.profile import Family
+from edgeshrink.devices.cpu import fast_cores
 from edgeshrink.errors import DeviceError
 
 _TARGETS: dict[Family, str] = {
@@ -37,6 +38,11 @@ def profile_id(device: ProbedDevice) -> str:
     name = device.names[1] if device.system == "android" and len(device.names) > 1 else _name(device)
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48].strip("-") or f"device-{device.id[:6]}"
     return f"{slug}-{_nominal_gib(device.ram_bytes)}gb"
+
+
+def target_of(device: ProbedDevice) -> str:
+    """The id of the target for a device of that kind, whichever profile it may have."""
+    return _TARGETS[_family(device)]
 
 
 def draft_profile(device: ProbedDevice, bandwidth_bytes_s: float | None) -> str:
@@ -81,7 +87,7 @@ def _facts(
         exact = re.sub(r"([*?\[])", r"[\1]", model)
         yield _Fact("hardware_model", f"[{_text(exact)}]", probed)
     yield _Fact("cores", str(device.cores), probed)
-    if fast := _performance_cores(device):
+    if fast := fast_cores(device):
         yield _Fact("performance_cores", str(fast), f"{probed}: all but the slowest kind of core")
     features = ", ".join(map(_text, device.cpu_features))
     yield _Fact("isa_features", f"[{features}]", f"{probed}: what all cores have")
@@ -132,7 +138,8 @@ def _family(device: ProbedDevice) -> Family:
         return "android"
     if device.system == "darwin":
         return "apple"
-    return "jetson" if any(name.startswith("nvidia,tegra") for name in device.names) else "laptop"
+    is_jetson = any(name.startswith("nvidia,tegra") for name in device.names) or ", L4T " in device.os
+    return "jetson" if is_jetson else "laptop"
 
 
 def _name(device: ProbedDevice) -> str:
@@ -147,17 +154,6 @@ def _model(device: ProbedDevice) -> str:
     """The name to know it by again: the module of a Jetson, not the chip or the board that it shares with others."""
     modules = (name for name in device.names if re.fullmatch(r"nvidia,p[0-9]{4}-[0-9]{4}", name))
     return next(modules, device.names[0] if device.names else "")
-
-
-def _performance_cores(device: ProbedDevice) -> int:
-    """Cores of every kind but the slowest; 0 where there is one kind, or where it is not known which is slow."""
-    kinds = device.clusters
-    if device.system == "darwin":
-        return kinds[0].cores if len(kinds) > 1 else 0
-    speeds = [cluster.max_mhz for cluster in kinds if cluster.max_mhz is not None]
-    if len(speeds) < len(kinds) or len(set(speeds)) < 2:
-        return 0
-    return sum(cluster.cores for cluster in kinds if cluster.max_mhz != min(speeds))
 
 
 def _abi(device: ProbedDevice) -> str:

@@ -51,13 +51,7 @@ class Note:
 
     def folder(self) -> str:
         """The noted folder; "" where the note is of another device, was not finished or cannot be believed."""
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            if self._path.stat().st_size <= _LARGEST_BYTES:
-                said = json.loads(self._path.read_text(encoding="utf-8"))
-                if isinstance(said, dict) and said.get("address") == str(self._address):
-                    folder = said.get("folder")
-                    return folder if isinstance(folder, str) and is_ours(folder) else ""
-        return ""
+        return _noted_folder(self._path, self._address)
 
     def forget(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -69,22 +63,46 @@ class Note:
         self._lock.release()
 
 
+def _noted_folder(path: Path, address: Address) -> str:
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        if path.stat().st_size <= _LARGEST_BYTES:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(said, dict) and said.get("address") == str(address):
+                folder = said.get("folder")
+                return folder if isinstance(folder, str) and is_ours(folder) else ""
+    return ""
+
+
 def new_note(leftovers: Path, address: Address) -> Note:
     """A note of a session that begins; nothing stands in it yet."""
     leftovers.mkdir(parents=True, exist_ok=True)
     return Note(leftovers / f"{secrets.token_hex(8)}.json", address)
 
 
-def clean_leftovers(transport: Transport, leftovers: Path) -> None:
-    """Remove what ended sessions left on this device. DeviceLost where the link breaks meanwhile."""
+def in_use(leftovers: Path, address: Address) -> bool:
+    """Is a session of this computer with that device running?"""
+    for path in leftovers.glob("*.json"):
+        try:
+            Note(path, address).release()
+        except Timeout:
+            if _noted_folder(path, address):
+                return True
+    return False
+
+
+def clean_leftovers(transport: Transport, leftovers: Path) -> tuple[str, ...]:
+    """Remove what ended sessions left on this device; a sentence for each that stays. DeviceLost with the link."""
+    stays = []
     for note in _abandoned(leftovers, transport.address):
         try:
             remove(transport, note.folder())
         except DeviceLost:
             raise
-        except DeviceError:
-            continue  # it cannot be removed now; the note stays
+        except DeviceError as error:
+            stays.append(error.message)  # the note stays as well
+            continue
         note.forget()
+    return tuple(stays)
 
 
 def _abandoned(leftovers: Path, address: Address) -> Iterator[Note]:

@@ -10,6 +10,7 @@ from edgeshrink.catalog.profiles import THIS_MACHINE
 from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.profile import DeviceProfile
 
+_PROBED_HERE = "the profile was probed on this machine"
 RAM_TOLERANCE = 0.15
 """A system shows up to this share less RAM than the data sheet says: firmware and GPU keep some."""
 
@@ -34,13 +35,12 @@ class Hardware:
     features: tuple[str, ...]
     page_bytes: int
     emulation: str = ""
+    is_here: bool = False
+    """It is this very machine, the one that `this-machine` was probed on."""
 
 
 def match(device: ProbedDevice, profile: DeviceProfile) -> Match:
     """Is the probed device the one that `profile` describes? An emulation of it says so among the differences."""
-    if profile.id == THIS_MACHINE:
-        here = device.address == "local"
-        return Match(here, "the profile was probed on this machine" if here else f"{device.address} is another machine")
     return compare(_hardware(device), profile)
 
 
@@ -53,6 +53,8 @@ def best_profile(device: ProbedDevice, profiles: Sequence[DeviceProfile]) -> tup
 
 def compare(seen: Hardware, profile: DeviceProfile) -> Match:
     """As `match`, of whatever was found out about the hardware."""
+    if profile.id == THIS_MACHINE:
+        return Match(seen.is_here, _PROBED_HERE if seen.is_here else f"{seen.who} is another machine")
     facts = profile.facts
     differences = _differences(seen, profile)
     if facts.hardware_model is None:
@@ -79,6 +81,7 @@ def _hardware(device: ProbedDevice) -> Hardware:
         features=device.cpu_features,
         page_bytes=device.page_bytes,
         emulation=device.emulation,
+        is_here=device.address == "local",
     )
 
 

@@ -10,9 +10,6 @@ from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.transports.shell import last_words
 from edgeshrink.errors import DeviceError
 
-KEPT = "edgeshrink-keep"
-"""The folder for files that stay, by --keep."""
-
 ROOM = 1 << 30
 """A folder with so much space is taken in its turn; with less, the roomiest is."""
 
@@ -22,11 +19,15 @@ _CANDIDATES: dict[LinkKind, tuple[str, ...]] = {
     "ssh": ("HOME", "/var/tmp", "/tmp"),
     "local": ("HOME", "/var/tmp", "/tmp"),
 }
-_SURVEY = r"""
+_EACH = r"""
 for base in "$@"; do
   [ "$base" = HOME ] && base=${HOME:-}
   case $base in /?*) ;; *) continue ;; esac
   cd "$base" 2>/dev/null || continue
+"""
+_SURVEY = (
+    _EACH
+    + r"""
   [ -w . ] || { echo "closed $base"; continue; }
   echo "place $(pwd -P)"
   [ -d ./edgeshrink-keep ] && echo kept
@@ -36,6 +37,22 @@ echo mounts
 cat /proc/mounts 2>/dev/null
 exit 0
 """
+)
+# A folder's time is that of the last name made or removed in it. Where there is no `find`, all count as young. (+1 is
+# more than a day to toybox, two days and more to GNU; +0 would be any moment at all to toybox.)
+_OURS = (
+    _EACH
+    + r"""
+  for name in edgeshrink-*; do
+    [ -d "$name" ] && [ ! -L "$name" ] && [ -O "$name" ] || continue
+    size=$(du -sk "$name" 2>/dev/null); age=young
+    [ -n "$(find "$name" -prune -mtime +1 2>/dev/null)" ] && age=old
+    echo "$age ${size%%[!0-9]*} $(pwd -P)/$name"
+  done
+done
+exit 0
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,27 @@ def find_places(transport: Transport, *, keep: bool) -> tuple[Place, ...]:
     scant = sorted((place for place in usable if place not in ample), key=lambda place: -(place.free_bytes or 0))
     ranked = [*ample, *scant]
     return tuple(sorted(ranked, key=lambda place: not place.has_kept) if keep else ranked)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A folder with a name of ours. `nbytes` None: the device does not say. `is_old`: nothing was made in it lately."""
+
+    path: str
+    nbytes: int | None
+    is_old: bool
+
+
+def find_ours(transport: Transport) -> tuple[Found, ...]:
+    """What of ours lies in the folders where sessions work, each once."""
+    candidates = _CANDIDATES[transport.address.kind]
+    done = transport.run(("sh", "-c", _OURS, "sh", *candidates), timeout_s=120.0)
+    found: dict[str, Found] = {}
+    for line in done.stdout.splitlines():
+        if match := re.fullmatch(r"(old|young) ([0-9]{0,15}) (/.+)", line):
+            nbytes = int(match[2]) * 1024 if match[2] else None
+            found.setdefault(match[3], Found(match[3], nbytes, match[1] == "old"))
+    return tuple(found.values())
 
 
 def read_survey(text: str) -> tuple[Place, ...]:

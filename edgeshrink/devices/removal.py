@@ -11,6 +11,9 @@ from edgeshrink.devices.transports.shell import last_words
 from edgeshrink.errors import DeviceError
 
 PREFIX = "edgeshrink-"
+KEPT = "edgeshrink-keep"
+"""The folder for files that stay, by --keep."""
+
 _NAME = re.compile(PREFIX + r"[0-9a-f]{16}")
 _TIMEOUT_S = 20.0
 
@@ -50,15 +53,34 @@ def new_name() -> str:
 
 
 def is_ours(folder: str) -> bool:
-    """Only a folder of such a name, written out plainly, is ever removed."""
-    parent, name = posixpath.split(folder)
-    plain = folder.isprintable() and parent.startswith("/") and not parent.startswith("//")
-    return plain and posixpath.normpath(folder) == folder and _NAME.fullmatch(name) is not None
+    """Only a folder of such a name, written out plainly, is ever removed; and, when asked for, one of kept files."""
+    return _is_plain(folder) and _NAME.fullmatch(posixpath.basename(folder)) is not None
+
+
+def is_kept(folder: str) -> bool:
+    return _is_plain(folder) and posixpath.basename(folder) == KEPT
+
+
+def _is_plain(folder: str) -> bool:
+    parent = posixpath.dirname(folder)
+    absolute = parent.startswith("/") and not parent.startswith("//")
+    return folder.isprintable() and absolute and posixpath.normpath(folder) == folder
 
 
 def remove(transport: Transport, folder: str) -> None:
     """End what works in `folder` and remove it. DeviceError where something stays, DeviceLost with the link."""
     _checked(folder)
+    _remove(transport, folder)
+
+
+def remove_kept(transport: Transport, folder: str) -> None:
+    """The same of a folder of kept files."""
+    if not is_kept(folder):
+        raise DeviceError(f"{folder!r} is no folder of edgeshrink's: it is left alone")
+    _remove(transport, folder)
+
+
+def _remove(transport: Transport, folder: str) -> None:
     done = transport.run(("sh", "-c", _REMOVE, "sh", folder, ""), timeout_s=_TIMEOUT_S)
     if done.status:
         raise DeviceError(

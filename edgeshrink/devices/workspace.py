@@ -1,7 +1,7 @@
 """A folder of ours on a device for the length of a session: files go in, programs run in it, and nothing stays.
 
 The folder's name is random, so that sessions side by side do not meet. Under --keep the files that were brought lie
-in a folder that stays, by their sha256; all else is as without.
+in a folder that stays, by their sha256, until no session used them for a week; all else is as without.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
-from edgeshrink.core.events import Listener, Progress, silent
+from edgeshrink.core.events import Listener, Progress, notice, silent
 from edgeshrink.devices.leftovers import Note, clean_leftovers, new_note
-from edgeshrink.devices.places import KEPT, find_places, read_free
-from edgeshrink.devices.removal import end_process, new_name, remove
-from edgeshrink.devices.transports.interface import Done, Transport
+from edgeshrink.devices.places import find_places, read_free
+from edgeshrink.devices.removal import KEPT, end_process, new_name, remove
+from edgeshrink.devices.transports.interface import Done, RunOptions, Transport
 from edgeshrink.devices.transports.shell import last_words
 from edgeshrink.errors import DeviceError, DeviceLost, Error, NoSpace
 
@@ -44,8 +44,11 @@ rm -f try
 _KEEP = r"""
 umask 077
 mkdir -m 700 "$1" 2>/dev/null
-[ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && chmod 700 "$1"
+[ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && chmod 700 "$1" || exit 1
+cd "$1" && find . -type f -name '*-*' -mtime +7 -exec rm -f {} ';' 2>/dev/null
+exit 0
 """
+# GNU's find counts whole days (so 8 and up), toybox' seconds. Where there is no find, kept files stay until `--clean`.
 _HASH = rf"""
 sum_of() {{
   for tool in sha256sum 'toybox sha256sum' 'busybox sha256sum' 'shasum -a 256' 'openssl dgst -sha256 -r'; do
@@ -58,7 +61,7 @@ _LOOK = (
     _HASH
     + r"""
 df -Pk "$1" 2>/dev/null || df -k "$1" 2>/dev/null
-[ -f "$2" ] && [ ! -L "$2" ] && echo "sha256 $(sum_of "$2")"
+[ -f "$2" ] && [ ! -L "$2" ] && touch "$2" && echo "sha256 $(sum_of "$2")"
 exit 0
 """
 )
@@ -78,19 +81,11 @@ exec "$@"
 """
 
 
-class RunOptions(TypedDict, total=False):
-    """As `Transport.run` takes them."""
-
-    stdin: bytes | None
-    hold_stdin: bool
-    timeout_s: float
-    silence_s: float | None
-    on_line: Callable[[str], None] | None
-    limit_bytes: int
-
-
 class Workspace:
-    """`folder`: the absolute path there. Made by `open_workspace`; programs may run in it from several threads."""
+    """`folder`: the absolute path there. Made by `open_workspace`; programs may run in it from several threads.
+
+    `left_behind`, after its end: a sentence on what could not be removed, "" where nothing of ours is left.
+    """
 
     def __init__(self, transport: Transport, note: Note, *, keep: bool) -> None:
         self._transport = transport
@@ -100,6 +95,7 @@ class Workspace:
         self._files = ""
         self._making = False
         self.folder = ""
+        self.left_behind = ""
 
     def make(self) -> None:
         """The folder, in the best place that takes it. NoSpace, DeviceError where none does."""
@@ -178,7 +174,8 @@ class Workspace:
     def discard(self) -> None:
         """End what runs there and remove the folder; may be called twice. Never raises for a link that is down.
 
-        A link that broke is waited for; what cannot be removed then is at the next session with this device.
+        A link that broke is waited for; what cannot be removed then is at the next session with this device, and
+        `left_behind` says so.
         """
         note, self._note = self._note, None
         if note is None:
@@ -191,8 +188,8 @@ class Workspace:
             if self.folder:
                 self._remove()
             gone = not self._making
-        except Error:
-            pass
+        except Error as error:
+            self.left_behind = _left_behind(self._transport, self.folder, error)
         finally:
             note.forget() if gone else note.release()
 
@@ -219,18 +216,24 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(transport: Transport, *, keep: bool, leftovers: Path) -> Iterator[Workspace]:
+def open_workspace(
+    transport: Transport, *, keep: bool, leftovers: Path, listener: Listener = silent
+) -> Iterator[Workspace]:
     """A folder of ours on the device; afterwards, however this ends, neither it nor a process in it is left.
 
     What earlier sessions had to leave on the device is cleaned first. `leftovers`: the folder here that remembers it.
+    What cannot be removed the `listener` gets as a notice, and `Workspace.left_behind` has it.
     """
-    clean_leftovers(transport, leftovers)
+    for stays in clean_leftovers(transport, leftovers):
+        listener(notice(stays))
     workspace = Workspace(transport, new_note(leftovers, transport.address), keep=keep)
     try:
         workspace.make()
         yield workspace
     finally:
         workspace.discard()
+        if workspace.left_behind:
+            listener(notice(workspace.left_behind))
 
 
 _WHY = {
@@ -243,6 +246,13 @@ _HINTS = {
     _DAMAGED: "try again; if it stays so, cable or storage is bad",
     _UNHASHED: "install coreutils or busybox on it",
 }
+
+
+def _left_behind(transport: Transport, folder: str, error: Error) -> str:
+    # What `remove` says names address and folder; a link that broke does not.
+    named = folder in error.message
+    what = error.message if named else f"{transport.address}: {folder} could not be removed: {error.message}"
+    return f"{what}; the next session with this device tries again"
 
 
 def _why(done: Done) -> str:

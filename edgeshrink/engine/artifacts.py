@@ -94,6 +94,13 @@ def find_artifact(path: Path) -> Found:
     raise UsageError(f"{path} holds no artifact", hint=_HINT)
 
 
+def only_gguf(found: Found, *, hint: str) -> Found:
+    """The same; UsageError with `hint` where it is of another format."""
+    if found.format != "gguf":
+        raise UsageError(f"{found.path} is no GGUF", hint=hint)
+    return found
+
+
 def _several(path: Path) -> UsageError:
     built = sorted(inner.name for inner in path.iterdir() if (inner / MANIFEST_NAME).is_file())
     return UsageError(f"{path} holds several builds", hint=f"name one of them: {', '.join(built)}")

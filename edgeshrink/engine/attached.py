@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeshrink.core.device import Address, Probe, ProbedDevice
-from edgeshrink.core.events import Listener, Progress, silent
+from edgeshrink.core.events import Listener, notice, silent
 from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.transports.registry import open_transport
 from edgeshrink.measure.device.sampling import commands, globs
@@ -28,10 +28,15 @@ class Attached:
         return self.probe.device
 
 
+def linked(address: Address, listener: Listener = silent) -> closing[Transport]:
+    """The open link to `address`; what its user has to do meanwhile is a notice. DeviceError, ToolMissing."""
+    return closing(open_transport(address, say=lambda sentence: listener(notice(sentence))))
+
+
 @contextmanager
 def attached(address: Address, listener: Listener = silent) -> Iterator[Attached]:
     """The device at `address`, probed with all that any power reader looks for. DeviceError, ToolMissing."""
-    with closing(open_transport(address, say=lambda sentence: listener(Progress(sentence, 0, 0)))) as transport:
+    with linked(address, listener) as transport:
         yield Attached(transport, transport.probe(globs(tuple(READERS)), commands(tuple(READERS))))
 
 

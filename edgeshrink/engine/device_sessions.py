@@ -18,7 +18,7 @@ from edgeshrink.engine.steps.device_python import MeasureInPython
 from edgeshrink.engine.steps.device_vendor import MeasureWithVendor
 from edgeshrink.engine.steps.measuring import read_measurements
 from edgeshrink.errors import PlanError, UsageError
-from edgeshrink.measure.device.vendor.program import named_program
+from edgeshrink.measure.device.vendor.program import identified, named_program
 from edgeshrink.measure.device.vendor.registry import check_fit, known
 from edgeshrink.store import Store, Stored
 
@@ -52,7 +52,7 @@ def device_step(
     if runtime != "llama_cpp" and request.session.vendor_runner is not None:
         return MeasureWithVendor(
             attached=attached,
-            program=named_program(request.session.vendor_runner),
+            program=identified(named_program(request.session.vendor_runner), attached.transport),
             artifact=artifact,
             artifact_sha256=sha256,
             format=runtime,
@@ -61,6 +61,7 @@ def device_step(
             context=context,
             threads=request.threads,
             prompt_tokens=prompt_tokens,
+            power_sources=(),
             options=request.session,
         )
     if runtime != "llama_cpp":

@@ -12,7 +12,7 @@ from typing import Any
 
 import edgeshrink
 from edgeshrink.core.device import Address, parse_address
-from edgeshrink.core.events import Listener, Progress, silent
+from edgeshrink.core.events import NOTICE, Listener, Progress, silent
 from edgeshrink.core.report import DEVICES_SCHEMA, DeviceOutcome, DeviceSessions
 from edgeshrink.core.request import Request
 from edgeshrink.core.values import from_json_text, to_json
@@ -70,7 +70,9 @@ def _outcome(
     one = replace(request, device=str(address), out=out)
 
     def tell(event: dict[str, Any]) -> None:
-        listener(Progress(f"{address}: {event['task']}", event["done"], event["total"], event["unit"]))
+        # A notice names its device itself.
+        task = event["task"] if event["unit"] == NOTICE else f"{address}: {event['task']}"
+        listener(Progress(task, event["done"], event["total"], event["unit"]))
 
     parameters = {"artifact": str(artifact), "request": to_json(one), "yes": yes}
     try:

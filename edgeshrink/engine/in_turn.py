@@ -8,14 +8,13 @@ from edgeshrink.core.device import Address
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.report import Interleaved
 from edgeshrink.core.request import Request
-from edgeshrink.engine.artifacts import Found, find_artifact
+from edgeshrink.engine.artifacts import find_artifact, only_gguf
 from edgeshrink.engine.attached import attached, leftovers_folder
 from edgeshrink.engine.device_sessions import gpu_layers_of, offloads
 from edgeshrink.engine.profile import context_of
 from edgeshrink.engine.runners import runner_for
 from edgeshrink.engine.sessions import session_lengths
 from edgeshrink.engine.situation import find_device
-from edgeshrink.errors import UsageError
 from edgeshrink.measure.device.interleaved import measure_in_turn
 from edgeshrink.store import Store
 from edgeshrink.store.digests import remembered_sha256
@@ -25,7 +24,7 @@ def profile_in_turn(
     a: Path, b: Path, request: Request, address: Address, *, rounds: int, listener: Listener = silent
 ) -> Interleaved:
     """Ratios of A's figures to B's on the device at `address`. UsageError where one of them is no GGUF."""
-    found = [_gguf(path) for path in (a, b)]
+    found = [only_gguf(find_artifact(path), hint="--against compares two GGUF files") for path in (a, b)]
     target, profile, _ = find_device(request, None)
     delegate = request.delegate or "cpu"
     notes = Store().notes
@@ -48,10 +47,3 @@ def profile_in_turn(
             leftovers=leftovers_folder(),
             listener=listener,
         )
-
-
-def _gguf(path: Path) -> Found:
-    found = find_artifact(path)
-    if found.format != "gguf":
-        raise UsageError(f"{path} is no GGUF", hint="--against compares two GGUF files")
-    return found

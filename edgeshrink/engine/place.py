@@ -84,8 +84,4 @@ def open_place(request: Request, profile: DeviceProfile, listener: Listener = si
 
 def place_of(device: Attached, profile: DeviceProfile, *, anyway: bool) -> Place:
     """The place that an attached device is."""
-    if profile.id == THIS_MACHINE:
-        here = device.transport.address.kind == "local"
-        why = "the profile was probed on this machine" if here else f"{THIS_MACHINE} is not {device.device.address}"
-        return Place(profile, Match(here, why, ()), device, anyway)
     return Place(profile, match(device.device, profile), device, anyway)

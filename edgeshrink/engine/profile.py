@@ -6,11 +6,13 @@ from pathlib import Path
 
 from edgeshrink.catalog.profiles import load_profiles
 from edgeshrink.catalog.targets import load_target
+from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.report import Report
 from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target
+from edgeshrink.devices.draft import target_of
 from edgeshrink.devices.local import host_facts
 from edgeshrink.devices.matching import best_profile
 from edgeshrink.engine.artifacts import Found, find_artifact, trained_context
@@ -78,18 +80,24 @@ def find_measurable(path: Path, request: Request) -> Found:
 
 
 def found_place(request: Request, target: Target, place: Place) -> tuple[Target, Place]:
-    """Without --profile, an attached device is judged by the profile that it matches, with that profile's target."""
-    if place.attached is None or request.profile is not None:
+    """Without --profile, an attached device is judged by the profile that it matches: see `found_profile`."""
+    if place.attached is None:
         return target, place
-    known = best_profile(place.attached.device, load_profiles())
-    if known is None:
-        return target, place
-    profile, _ = known
+    target, profile = found_profile(request, target, place.profile, place.attached.device)
+    return target, place if profile is place.profile else place_of(place.attached, profile, anyway=place.anyway)
+
+
+def found_profile(
+    request: Request, target: Target, profile: DeviceProfile, device: ProbedDevice
+) -> tuple[Target, DeviceProfile]:
+    """Without --profile, the profile that `device` matches, with its target; one that no profile names has the target
+    of its kind, whose power sources and formats are its own."""
+    if request.profile is not None:
+        return target, profile
+    known = best_profile(device, load_profiles())
+    own = target_of(device) if known is None else known[0].preferred_target
     asked_otherwise = request.target != Request().target
-    return (
-        target if asked_otherwise else load_target(profile.preferred_target),
-        place_of(place.attached, profile, anyway=place.anyway),
-    )
+    return target if asked_otherwise else load_target(own), profile if known is None else known[0]
 
 
 def _measured(

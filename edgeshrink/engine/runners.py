@@ -55,6 +55,7 @@ def _on_device(device: ProbedDevice, transport: Transport, folder: Path, listene
     with ExitStack() as stack:
 
         def work() -> str:  # nothing is put on a device whose runner is kept here
-            return stack.enter_context(open_workspace(transport, keep=False, leftovers=leftovers_folder())).folder
+            opened = open_workspace(transport, keep=False, leftovers=leftovers_folder(), listener=listener)
+            return stack.enter_context(opened).folder
 
         return build_on_device(transport, device, backend, tools, work, folder, listener=listener)

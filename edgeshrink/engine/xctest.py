@@ -3,19 +3,21 @@ what it measured."""
 
 from __future__ import annotations
 
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 import edgeshrink
 from edgeshrink.bundle.measuring_package import MeasuringPlan, write_measuring_package
+from edgeshrink.catalog.profiles import load_profiles
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.report import Report
 from edgeshrink.core.request import Request
 from edgeshrink.devices.matching import match
-from edgeshrink.engine.artifacts import Found
+from edgeshrink.engine.artifacts import find_artifact, only_gguf
 from edgeshrink.engine.measured_report import artifact_in_brief, report_of
 from edgeshrink.engine.place import Place
-from edgeshrink.engine.profile import context_of, find_measurable
+from edgeshrink.engine.profile import context_of, find_measurable, found_profile
 from edgeshrink.engine.sessions import session_lengths
 from edgeshrink.engine.situation import find_device
 from edgeshrink.errors import DataError, UsageError
@@ -27,15 +29,19 @@ from edgeshrink.store import Store
 from edgeshrink.store.digests import remembered_sha256
 
 TARGET = "apple-silicon"
+_HINT = "a measuring test runs GGUF files"
 _THREADS = 2
 """Performance cores of every iPhone so far."""
 
 
 def export_xctest(artifact: Path, request: Request, folder: Path, *, listener: Listener = silent) -> Path:
     """Write the Swift package that measures the GGUF `artifact` for the profile of `request` into the new `folder`."""
-    found = _gguf(artifact)
+    found = only_gguf(find_artifact(artifact), hint=_HINT)
     if folder.exists():
         raise UsageError(f"{folder} is there already", hint="name a folder that is not")
+    if request.profile is None:
+        ids = ", ".join(profile.id for profile in load_profiles() if profile.family == "apple")
+        raise UsageError("--xctest has to know for which device", hint=f"add --profile, one of {ids}, or your own")
     target, profile, _ = find_device(request, None)
     context = context_of(request, found, target)
     lengths = request.session.prompt_tokens or session_lengths(profile.budget)
@@ -54,41 +60,30 @@ def export_xctest(artifact: Path, request: Request, folder: Path, *, listener: L
         decode_tokens=timed.decode_tokens,
         repetitions=timed.repetitions,
     )
-    part = folder.with_name(f".{folder.name}.part")
-    part.mkdir(parents=True)
-    write_measuring_package(part, found.path, plan, shipped_text(max(*timed.lengths, *timed.depths, 32)))
-    part.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        part = Path(scratch) / folder.name
+        part.mkdir()
+        write_measuring_package(part, found.path, plan, shipped_text(max(*timed.lengths, *timed.depths, 32)))
+        part.rename(folder)
     return folder
 
 
 def profile_imported(artifact: Path, request: Request, result: Path, *, listener: Listener = silent) -> Report:
-    """Judge what the XCTest of `artifact` measured. DataError where `result` is no such file, or of another model."""
-    found = find_measurable(artifact, request)
-    if found.format != "gguf":
-        raise UsageError(f"{artifact} is no GGUF", hint="a measuring test runs GGUF files")
+    """Judge what the XCTest of `artifact` measured; what it was to time, its record says.
+
+    DataError where `result` is no such file, or of another model.
+    """
+    found = only_gguf(find_measurable(artifact, request), hint=_HINT)
     target, profile, _ = find_device(request, None)
     if not result.is_file():
         raise DataError(f"there is no {result}", hint="it is the file that the XCTest attached to its report")
     if result.stat().st_size > LARGEST:
         raise DataError(f"{result} is larger than {LARGEST >> 20} MiB: no measuring test writes so much")
     sha256 = remembered_sha256(found.path, Store().notes, listener)
-    lengths = request.session.prompt_tokens or session_lengths(profile.budget)
-    measured = read_result(
-        result,
-        sha256=sha256,
-        nbytes=found.path.stat().st_size,
-        plan=schedule(request.session, lengths, context_of(request, found, target)),
-        asked=lengths,
-        context=context_of(request, found, target),
-    )
+    measured = read_result(result, sha256=sha256, nbytes=found.path.stat().st_size)
     assert measured.device is not None
+    target, profile = found_profile(request, target, profile, measured.device)
     place = Place(profile, match(measured.device, profile), where=measured.device.address, anyway=request.judge_anyway)
     told = artifact_in_brief(found, sha256)
     return report_of(request, target, place, told, measured, delegate="cpu", network=False, steps=())
-
-
-def _gguf(artifact: Path) -> Found:
-    found = find_measurable(artifact, Request())
-    if found.format != "gguf":
-        raise UsageError(f"{artifact} is no GGUF", hint="a measuring test runs GGUF files")
-    return found

@@ -98,7 +98,7 @@ def speed_rows(seen: Measurements) -> Iterator[Row]:
     if seen.power is not None and has_power(seen):
         yield from power_rows(seen.power)
     if is_native(seen):
-        yield Row("Greedy ids as on this host", seen.greedy_parity, "share")
+        yield Row("Greedy choices as on this host", seen.greedy_parity, "share")
 
 
 def memory_rows(seen: Measurements) -> Iterator[Row]:
@@ -110,7 +110,7 @@ def memory_rows(seen: Measurements) -> Iterator[Row]:
     yield Row("Peak file-backed", memory.peak_file_bytes, "bytes")
     yield Row("Peak PSS", memory.peak_pss_bytes, "bytes")
     if is_native(seen):
-        yield Row("Must fit: peak anonymous + mapped weights", memory.fit_bytes, "bytes")
+        yield Row("What must fit the RAM", memory.fit_bytes, "bytes")
         yield Row("Pages that came from storage while timed", memory.major_faults, "major faults")
         if seen.runtime.gpu_layers or isinstance(memory.gpu_bytes, Measured):
             yield Row("The GPU's share of shared memory", memory.gpu_bytes, "bytes")

@@ -18,7 +18,6 @@ from edgeshrink.report.figures import chosen_rung, compared_on, ladder_columns, 
 from edgeshrink.report.format import (
     AS_ASKED,
     duration,
-    error_percent,
     error_text,
     human_bytes,
     limit_text,
@@ -27,7 +26,7 @@ from edgeshrink.report.format import (
     short_text,
 )
 from edgeshrink.report.page import page
-from edgeshrink.report.predicted import predicted_and_measured
+from edgeshrink.report.predicted import line_error, predicted_and_measured
 from edgeshrink.report.session_told import has_power, power_facts, warnings
 from edgeshrink.report.told import (
     bits_text,
@@ -88,7 +87,7 @@ def report_to_html(report: Report) -> str:
         summary=_summary(report),
         apart=not_run_text(report.artifact.delegation) if report.artifact.delegation else "",
         tiles=_tiles(report),
-        lines=[_line(line) for line in report.verdict.lines],
+        lines=[_line(report, line) for line in report.verdict.lines],
         figures=_figures(report),
         compared=None if quality is None else compared_on(quality),
         quality_rows=tuple(quality_rows(quality)),
@@ -167,14 +166,14 @@ def _tile(label: str, reading: Reading | Estimate, unit: str) -> _Tile:
     return _Tile(label, short_text(reading, unit), reading.method if isinstance(reading, Estimate) else reading.reason)
 
 
-def _line(line: VerdictLine) -> _Line:
+def _line(report: Report, line: VerdictLine) -> _Line:
     return _Line(
         label=line_label(line.name),
         why=line.why,
         limit=limit_text(line),
         measured=short_text(line.reading, line.unit, spread=True),
         predicted=short_text(line.prediction, line.unit),
-        error=error_text(error_percent(line.prediction, line.reading)),
+        error=error_text(line_error(report, line)),
         outcome=line.outcome,
         used=_used(line),
     )

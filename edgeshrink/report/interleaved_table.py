@@ -38,6 +38,9 @@ def render_interleaved(interleaved: Interleaved) -> RenderableType:
                 if label not in missing[reading.reason]:
                     missing[reading.reason].append(label)
     parts: list[RenderableType] = [facts, Text(), rows]
+    if text := interleaved.partial.rstrip("."):
+        whole = f"{interleaved.rounds:,} whole rounds stand" if interleaved.rounds > 1 else "one whole round stands"
+        parts.insert(0, item("!", f"partial, it ended early: {text}; {whole}", "bold yellow"))
     parts += [item(DASH, f"{', '.join(labels)}: {reason}", "dim") for reason, labels in missing.items()]
     how = dict.fromkeys(ratio.how for _, _, _, ratio in interleaved.rows if isinstance(ratio, Measured) and ratio.how)
     parts += [item("-", note, "dim") for note in (*how, *interleaved.notes)]

@@ -33,6 +33,17 @@ def line_of(report: Report, reading: Reading | None) -> VerdictLine | None:
     return next((line for line in report.verdict.lines if line.reading == reading), None)
 
 
+def line_error(report: Report, line: VerdictLine) -> float | None:
+    """How far off a line's prediction was, in percent of the measurement.
+
+    None without both, and where the prediction is of another device than the measurement (`--judge-anyway` has both).
+    """
+    timed, of_device = line.unit in ("tok/s", "ms", "mJ"), line.name in ("peak RAM", "fits RAM")
+    if ((timed or of_device) and not report.on_device) or (timed and warnings(report)):
+        return None
+    return error_percent(line.prediction, line.reading)
+
+
 def size_line(report: Report) -> VerdictLine | None:
     """The verdict's line on the artifact's size."""
     size = float(report.artifact.nbytes)
@@ -49,7 +60,9 @@ def predicted_and_measured(report: Report) -> tuple[Predicted, ...]:
     that of an emulated one.
     """
     found: list[tuple[str, str, Prediction | None, Reading]] = [
-        (line.name, line.unit, line.prediction, line.reading) for line in report.verdict.lines
+        (line.name, line.unit, line.prediction, line.reading)
+        for line in report.verdict.lines
+        if line_error(report, line) is not None
     ]
     found += _without_limit(report)
     rows = []

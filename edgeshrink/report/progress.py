@@ -1,4 +1,4 @@
-"""Progress bars on stderr. In a pipe, in a log, or when told to be quiet there are none, and nothing is written."""
+"""Progress bars on stderr. In a pipe, in a log, or when told to be quiet there are none: only notices are written."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ class ProgressBars:
         self._quiet = quiet or not self._console.is_terminal
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> events.Listener:
         if self._quiet:
-            return events.silent
+            return self._tell
         self._bars = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}", markup=False),
@@ -62,7 +63,17 @@ class ProgressBars:
             self._bars.stop()
             self._bars = None
 
+    def _tell(self, event: events.Progress) -> None:
+        """A notice, once, as a line of its own; above the bars where there are some."""
+        with self._lock:
+            if event.unit == events.NOTICE and event.task not in self._told:
+                self._told.add(event.task)
+                self._console.print(plain(event.task), markup=False, highlight=False, soft_wrap=True)
+
     def _show(self, event: events.Progress) -> None:
+        if event.unit == events.NOTICE:
+            self._tell(event)
+            return
         with self._lock:
             bars = self._bars
             if bars is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from edgeshrink.catalog.profiles import THIS_MACHINE
-from edgeshrink.core.measurement import Measurements, Memory, Sustained
+from edgeshrink.core.measurement import NOT_SEEN, Measurements, Memory, Sustained
 from edgeshrink.core.power import PowerRecord
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.core.report import Report
@@ -13,6 +13,7 @@ from edgeshrink.core.verdict import VerdictLine
 from edgeshrink.report.format import duration, error_text, human_bytes, limit_value, number, reading_text, short_text
 from edgeshrink.report.told import is_native
 
+_MARKS = ("VmHWM", "physical footprint")
 _EDGE = 10  # begin and end of a long decode are a tenth of it each
 
 
@@ -21,7 +22,7 @@ def session_facts(report: Report, seen: Measurements) -> tuple[tuple[str, str], 
     memory = seen.memory
     rows = [
         ("Peak RAM", resident_text(seen)),
-        ("Must fit", fit_text(report, memory)),
+        ("Must fit", fit_text(report, memory) if is_native(seen) else ""),
         ("GPU", gpu_text(seen)),
         ("Paging", paging_text(memory)),
     ]
@@ -81,11 +82,13 @@ def speed_text(seen: Measurements) -> str:
 
 
 def parity_text(reading: Reading) -> str:
-    """`48 of 48 greedy ids as on this host`."""
+    """`48 of 48 greedy ids as on this host`; of fewer, that a choice after another one is not held against it."""
     if isinstance(reading, Unmeasured):
         return f"not compared: {reading.reason}"
-    parted = ", then they part" if reading.value < 1 else ""
-    return f"{round(reading.value * reading.n):,} of {reading.n:,} greedy ids as on this host{parted}"
+    same = f"{round(reading.value * reading.n):,} of {reading.n:,}"
+    if reading.value < 1:
+        return f"{same} greedy choices as on this host, each after the same ids"
+    return f"{same} greedy ids as on this host"
 
 
 def differs(seen: Measurements) -> bool:
@@ -126,24 +129,24 @@ def energy_text(seen: Measurements) -> str:
 
 
 def resident_text(seen: Measurements) -> str:
-    """`412 MiB (VmHWM): 52.1 MiB anonymous, 360 MiB file-backed`; VmHWM is what Linux itself keeps of a process."""
+    """`412 MiB (VmHWM): 52.1 MiB anonymous, 360 MiB file-backed`; in brackets the mark that the system itself keeps."""
     memory = seen.memory
     if isinstance(memory.peak_rss_bytes, Unmeasured):
         return reading_text(memory.peak_rss_bytes, "bytes")
-    kept = " (VmHWM)" if is_native(seen) and seen.device is not None and seen.device.system != "darwin" else ""
+    marks = (mark for mark in _MARKS if is_native(seen) and mark in memory.peak_rss_bytes.how)
+    kept = "".join(f" ({mark})" for mark in marks)
     split = (("anonymous", memory.peak_anon_bytes), ("file-backed", memory.peak_file_bytes))
     known = ", ".join(f"{short_text(reading, 'bytes')} {name}" for name, reading in split if _known(reading))
     return f"{short_text(memory.peak_rss_bytes, 'bytes')}{kept}{f': {known}' if known else ''}"
 
 
 def fit_text(report: Report, memory: Memory) -> str:
-    """`431 MiB (peak anonymous + mapped weights), budget 3 GiB`; "" where the session does not know."""
+    """`431 MiB (peak anonymous + mapped weights), budget 3 GiB`; "" where no session looked."""
     if isinstance(memory.fit_bytes, Unmeasured):
-        return ""
-    gpu = " + the GPU's share" if _known(memory.gpu_bytes) else ""
+        return "" if memory.fit_bytes == NOT_SEEN else memory.fit_bytes.reason
     limit = ram_limit(report)
     bound = f", budget {limit_value(limit)}" if limit else ""
-    return f"{human_bytes(memory.fit_bytes.value)} (peak anonymous + mapped weights{gpu}){bound}"
+    return f"{human_bytes(memory.fit_bytes.value)} ({memory.fit_bytes.how}){bound}"
 
 
 def gpu_text(seen: Measurements) -> str:

@@ -79,7 +79,8 @@ def _notes(outcome: DeviceOutcome) -> Iterator[tuple[str, str, str]]:
     """Mark, text, style: its error, what is partial or emulated, the lines it fails."""
     report = outcome.report
     if report is None:
-        yield "✗", outcome.error or "it failed and left no word", "red"
+        said = outcome.error.removeprefix(f"{outcome.device}: ")  # which the row begins with
+        yield "✗", said or "it failed and left no word", "red"
         return
     seen = report.measurements
     if text := partial_text(seen):

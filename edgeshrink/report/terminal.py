@@ -18,7 +18,6 @@ from edgeshrink.report.figures import brief_quality_rows, compared_on, ladder_co
 from edgeshrink.report.format import (
     DASH,
     MARKS,
-    error_percent,
     error_text,
     human_bytes,
     limit_text,
@@ -29,6 +28,7 @@ from edgeshrink.report.format import (
 )
 from edgeshrink.report.pieces import STYLES, facts_grid, item, outcome_text, table
 from edgeshrink.report.plan_table import render_plan
+from edgeshrink.report.predicted import line_error
 from edgeshrink.report.told import (
     baseline_label,
     delegated_text,
@@ -134,7 +134,7 @@ def _verdict(report: Report) -> RenderableType:
             limit_text(line),
             short_text(line.reading, line.unit, spread=spread),
             short_text(line.prediction, line.unit),
-            error_text(error_percent(line.prediction, line.reading)),
+            error_text(line_error(report, line)),
             outcome_text(line.outcome),
         )
     return lines

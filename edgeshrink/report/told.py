@@ -16,7 +16,7 @@ _FILES = 3
 
 def is_native(seen: Measurements) -> bool:
     """Whether the native runner measured, on a device: it is no Python, so no Python is in its memory."""
-    return seen.device is not None and not seen.host.python
+    return seen.device is not None and seen.runtime.name == "llama_cpp"
 
 
 def baseline_owner(seen: Measurements) -> str:

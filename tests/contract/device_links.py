@@ -15,6 +15,7 @@ import pytest
 from lab.device import LabDevice
 
 from edgeshrink.core.device import parse_address
+from edgeshrink.core.events import Listener, silent
 from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.transports.registry import open_transport
 from edgeshrink.devices.workspace import Workspace, open_workspace
@@ -48,8 +49,8 @@ class Link:
         return self.transport.run(("test", "-e", path)).status == 0
 
     @contextmanager
-    def workspace(self, *, keep: bool = False) -> Iterator[Workspace]:
-        with open_workspace(self.transport, keep=keep, leftovers=self.leftovers) as workspace:
+    def workspace(self, *, keep: bool = False, listener: Listener = silent) -> Iterator[Workspace]:
+        with open_workspace(self.transport, keep=keep, leftovers=self.leftovers, listener=listener) as workspace:
             yield workspace
 
     def notes(self) -> list[Path]:

@@ -10,8 +10,11 @@ import pytest
 from lab.adb_device import AndroidDevice
 
 from edgeshrink.core.device import parse_address
+from edgeshrink.core.events import Progress, notice
 from edgeshrink.devices.transports.adb import AdbTransport, attached
 from edgeshrink.devices.transports.interface import Done
+from edgeshrink.engine.attached import attached as engine_attached
+from edgeshrink.engine.devices import list_devices
 from edgeshrink.errors import DeviceError, DeviceLost
 
 
@@ -44,6 +47,30 @@ def test_a_phone_that_allows_it_after_a_while_is_waited_for(adb_device: AndroidD
     adb_device.connect()
     transport = _open(adb_device)
     assert transport.run(("echo", "hello")).stdout == "hello\n"
+
+
+def test_what_a_phone_waits_for_is_told_once_to_whoever_profiles(adb_device: AndroidDevice) -> None:
+    adb_device.authorize("allow 2")
+    adb_device.connect()
+    said: list[Progress] = []
+    with engine_attached(parse_address(adb_device.address), said.append):
+        pass
+    assert said == [notice(said[0].task)] and "unlock the phone and tap Allow" in said[0].task
+
+
+def test_the_listing_says_what_state_a_phone_is_in_and_waits_for_nothing(
+    adb_device: AndroidDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeshrink.devices.transports.adb.AdbTransport._ready", _never)
+    adb_device.authorize("deny")
+    adb_device.connect()
+    (row,) = list_devices((parse_address(adb_device.address),))
+    assert row.probed is None
+    assert row.error.startswith("unauthorized: unlock the phone and tap Allow")
+
+
+def _never(_: AdbTransport) -> None:
+    raise AssertionError("it was waited for")
 
 
 def test_a_device_that_went_offline_is_connected_anew(adb_device: AndroidDevice) -> None:

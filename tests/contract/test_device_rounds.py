@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from built_runners import ready_runner
+from device_sessions import stand_in
 
-from edgeshrink.core.device import parse_address
+from edgeshrink.core.device import Probe, parse_address
 from edgeshrink.core.events import Progress, silent
 from edgeshrink.core.reading import Measured
+from edgeshrink.core.report import Interleaved
 from edgeshrink.core.session import SessionOptions
 from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.transports.registry import open_transport
@@ -85,6 +88,44 @@ def test_a_round_that_fails_says_which_artifact(here: Transport, tmp_path: Path)
             leftovers=tmp_path / "leftovers",
             rounds=1,
         )
+
+
+@pytest.mark.parametrize(("fails_at", "whole"), [(2, 0), (3, 1), (6, 2)])
+def test_whole_rounds_stand_where_a_later_one_fails(here: Transport, tmp_path: Path, fails_at: int, whole: int) -> None:
+    a, b = model(tmp_path / "a.gguf", 2), model(tmp_path / "b.gguf", 4)
+    turns, real = tmp_path / "turns", ready_runner("native").path
+    script = f'echo x >>"{turns}"; [ "$(wc -l <"{turns}")" -ge {fails_at} ] && exit 1; exec "{real}" "$@"'
+    emulated = replace(here.probe().device, emulation="emulated CPU (qemu-user)")
+
+    def in_turn() -> Interleaved:
+        return measure_in_turn(
+            here,
+            Probe(emulated),
+            stand_in(tmp_path, script),
+            a,
+            b,
+            sha256=(digest(a), digest(b)),
+            context=128,
+            threads=1,
+            prompt_tokens=(16,),
+            options=SessionOptions(decode_tokens=20),
+            leftovers=tmp_path / "leftovers",
+            rounds=6,
+        )
+
+    if not whole:
+        with pytest.raises(RuntimeFailed, match=r"ended with status 1 while measuring b\.gguf"):
+            in_turn()
+        return
+    found = in_turn()
+    assert found.rounds == whole and "ended with status 1 while measuring" in found.partial
+    assert found.notes[:2] == (
+        f"{whole} rounds, A B and B A by turns; a fresh runner and one repetition each",
+        "emulated CPU (qemu-user): on real hardware the ratios may be others",
+    )
+    for _name, one, two, ratio in found.rows:
+        assert isinstance(one, Measured) and isinstance(two, Measured) and isinstance(ratio, Measured)
+        assert one.n == two.n == ratio.n == whole and ratio.low is None
 
 
 def test_the_memorys_speed(here: Transport, tmp_path: Path) -> None:

@@ -87,6 +87,23 @@ def test_the_same_session_over_every_link(
         assert not device.wait_until_clean()
 
 
+def test_nothing_warms_the_device_before_its_rest(
+    demo: Callable[[str], Path], session: Session, tmp_path: Path
+) -> None:
+    modes, real = tmp_path / "modes", ready_runner("native").path
+    logged = stand_in(tmp_path, f'echo "$1" >>"{modes}"; exec "{real}" "$@"')
+    assert_whole(session("local", demo("Q8_0"), runner=logged), demo("Q8_0"))
+    assert modes.read_text().split() == ["bench", "greedy", "loads"]
+
+
+def test_loads_that_fail_leave_what_was_measured(demo: Callable[[str], Path], session: Session, tmp_path: Path) -> None:
+    real = ready_runner("native").path
+    program = stand_in(tmp_path, f'[ "$1" = loads ] && exit 137; exec "{real}" "$@"')
+    found = session("local", demo("Q8_0"), runner=program)
+    assert found.partial == "" and value(found.decode_tok_s) > 0 and value(found.greedy_parity) == 1.0
+    assert isinstance(found.load_warm_ms, Unmeasured) and "out-of-memory killer" in found.load_warm_ms.reason
+
+
 def test_energy_of_a_planted_sensor_with_its_scope_and_baseline(
     x86_ssh_device: SshDevice, demo: Callable[[str], Path], session: Session
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -164,6 +165,20 @@ def test_what_a_probe_must_look_for_needs_no_quoting(name: str) -> None:
     assert all(command.isalnum() for command in power_reader.commands)
     assert set(power_reader.globs) <= set(all_globs(READERS))
     assert set(power_reader.commands) <= set(all_commands(READERS))
+
+
+def test_a_program_is_run_by_the_path_that_the_probe_saw(name: str) -> None:
+    shown = {path: text for path, text in DEVICES[name]().shown.items() if not path.startswith("command:")}
+    if name == "odpm":
+        shown = {"/vendor/etc/vintf/manifest/power.stats-service.pixel.xml": ""}
+    programs = {command: f"/odd place/{command}" for command in reader(name).commands}
+    plan = reader(name).plan(shown | {f"command:{command}": path for command, path in programs.items()})
+    assert isinstance(plan, SamplingPlan)
+    words = [word for argument in plan.command for word in (argument, *re.findall(r"'([^']*)'", argument))]
+    assert set(programs.values()) <= set(words)
+    for bad in ("macmon", "/x\x1b[1m", ""):
+        refused = reader(name).plan(shown | {f"command:{command}": bad for command in programs})
+        assert isinstance(refused, str) == bool(programs)
 
 
 def test_where_there_is_nothing_there_is_a_reason(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 from device_links import LINKS, Link, Stop, count_pushes, some_file
 
-from edgeshrink.core.events import Progress
+from edgeshrink.core.events import Progress, notice
+from edgeshrink.devices import leftovers as leftover_notes
 from edgeshrink.devices import workspace as workspaces
 from edgeshrink.devices.removal import end_process
 from edgeshrink.devices.transports.interface import Done
@@ -74,6 +76,44 @@ def test_kept_files_are_there_for_the_next_session(link: Link, tmp_path: Path, m
     assert paths[0].rpartition("/")[0].endswith("/edgeshrink-keep")
     assert link.transport.run(("rm", "-r", paths[0].rpartition("/")[0])).status == 0
     assert link.notes() == []
+
+
+def test_what_the_device_will_not_have_removed_is_told(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[Progress] = []
+
+    def refuse(_: object, folder: str) -> None:
+        raise DeviceError(f"somewhere: {folder} could not be removed: busy")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(workspaces, "remove", refuse)
+        with link.workspace(listener=said.append) as workspace:
+            assert workspace.left_behind == ""
+        assert said == [notice(workspace.left_behind)]
+        assert workspace.folder in workspace.left_behind and "busy" in workspace.left_behind
+        refusing.setattr(leftover_notes, "remove", refuse)
+        with link.workspace(listener=said.append):
+            assert workspace.folder in said[1].task
+    with link.workspace() as last:
+        assert not link.is_there(workspace.folder)
+    assert last.left_behind == ""
+
+
+def test_kept_files_go_when_no_session_used_them_for_a_week(link: Link, tmp_path: Path) -> None:
+    used, sha_of_used = some_file(tmp_path, 1000, "used")
+    forgotten, sha_of_forgotten = some_file(tmp_path, 1000, "forgotten")
+    os.utime(used, (1e9, 1e9))  # adb brings a file's time along: it does not count
+    long_ago = ("touch", "-t", "202001010000")
+    with link.workspace(keep=True) as workspace:
+        kept = workspace.put(used, sha256=sha_of_used, name="used")
+        gone = workspace.put(forgotten, sha256=sha_of_forgotten, name="forgotten")
+    with link.workspace(keep=True) as workspace:
+        assert link.is_there(kept) and link.is_there(gone)
+        assert link.transport.run((*long_ago, kept, gone)).status == 0
+        assert workspace.put(used, sha256=sha_of_used, name="used") == kept
+    with link.workspace(keep=True):
+        assert link.is_there(kept)
+        assert not link.is_there(gone)
+    assert link.transport.run(("rm", "-r", kept.rpartition("/")[0])).status == 0
 
 
 def test_an_exception_in_a_session_leaves_nothing(link: Link) -> None:
@@ -170,8 +210,11 @@ def test_what_a_dead_link_left_behind_is_removed_by_the_next_session(
     def cut(_: str) -> None:
         device.cut()
 
-    with pytest.raises(DeviceLost), remote.workspace() as workspace:
+    said: list[Progress] = []
+    with pytest.raises(DeviceLost), remote.workspace(listener=said.append) as workspace:
         workspace.run(("sh", "-c", "trap '' HUP; echo here; sleep 1000; exec sleep 1000"), on_line=cut)
+    assert said == [notice(workspace.left_behind)]
+    assert f"{remote.transport.address}: {workspace.folder} could not be removed: " in workspace.left_behind
     assert len(list(remote.leftovers.glob("*.json"))) == 1
     device.restore()
     assert remote.is_there(workspace.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import signal
 import subprocess
 import time
@@ -184,13 +186,15 @@ def test_executorchs_own_runner_measures_a_language_model(
     seen = profile(model, request).measurements
     assert seen is not None
     assert seen.device is not None
-    (prefill,) = seen.prefill
-    assert prefill.prompt_tokens == 16, "its tokenizer counts as edgeshrink does"
+    # Its tokenizer counts as edgeshrink does; the budget's own length does not fit the context.
+    prefill = next(point for point in seen.prefill if point.prompt_tokens == 16)
     assert prefill.ttft_p50_ms.kind == "measured"
     assert seen.decode_tok_s.kind == "measured" and seen.decode_tok_s.value > 1
     assert seen.load_warm_ms.kind == "measured"
-    assert seen.memory.peak_rss_bytes.kind == "measured" and seen.memory.peak_rss_bytes.value > 50 << 20
-    assert seen.memory.peak_anon_bytes.kind == "measured"
+    assert seen.memory.peak_rss_bytes.kind == "unmeasured", "looks from outside show no peak"
+    assert re.match(r"at least \d{2,4} MiB: \d+ looks", seen.memory.peak_rss_bytes.reason)
+    assert seen.memory.timeline[-1].anon_bytes > 20 << 20
+    assert seen.runtime.backend == "unknown"
     assert seen.inter_token_p99_ms.kind == "unmeasured" and "llama_main does not say" in seen.inter_token_p99_ms.reason
     assert seen.power is not None and seen.power.origin == "unavailable"
     assert any(note.startswith("measured by llama_main (") for note in seen.notes)
@@ -228,7 +232,8 @@ def test_a_runner_that_lies_on_the_device_is_called_there_and_stays(
     )
     assert seen.inference[0].p50_ms.kind == "measured"
     assert seen.inference[0].p95_ms.kind == "unmeasured", "five runs have no p95"
-    assert seen.runtime.build_id == "device:/opt/vendor/onnxruntime_perf_test"
+    assert seen.runtime.build_id == hashlib.sha256(runner.read_bytes()).hexdigest()
+    assert "measured by onnxruntime_perf_test (device:/opt/vendor/onnxruntime_perf_test)" in " ".join(seen.notes)
     assert not x86_ssh_device.wait_until_clean()
 
 
@@ -299,10 +304,10 @@ def test_android_without_a_runner_is_told_of_the_flag(shell: Shell, tmp_path: Pa
 @pytest.mark.parametrize(
     ("file", "flags", "words"),
     [
-        ("a.onnx", ("--vendor-runner", "/not/there"), "there is no such file"),
-        ("a.onnx", ("--vendor-runner", "device:relative"), "no path on a device"),
+        ("a.onnx", ("--device", "local", "--vendor-runner", "/not/there"), "there is no such file"),
+        ("a.onnx", ("--device", "local", "--vendor-runner", "device:relative"), "no path on a device"),
         ("a.gguf", ("--device", "adb:1", "--vendor-runner", "device:/x/llama_main"), "is for .onnx and .pte"),
-        ("a.onnx", ("--vendor-runner", "device:/x/onnxruntime_perf_test"), "needs a device"),
+        ("a.onnx", ("--vendor-runner", "device:/x/onnxruntime_perf_test"), "is for --device"),
         ("a.onnx", ("--device", "adb:1", "--vendor-runner", "device:/x/llama_main"), "runs language models"),
     ],
 )

@@ -39,6 +39,7 @@ CHECKS = ("memory", "speed", "overhead")
 DEPTH, TOKENS, REPETITIONS = 128, 64, 3
 SENSORS = 8
 SAMPLE_MS = 50
+IDLE_S = 20
 Samples = Callable[[], list[float]]
 _SHOWN = Path("/sys/class/net/lo/statistics")  # real sysfs attributes that every Linux has
 
@@ -91,18 +92,43 @@ def speed(runner: Path, bench: Path, model: Path, threads: int, rounds: int) -> 
 
 def overhead(runner: Path, model: Path, threads: int, rounds: int) -> Row:
     """Decode with the sampling thread against decode without."""
-    sensors = sorted(_SHOWN.iterdir())[:SENSORS]
-    flags = ["--sample-ms", str(SAMPLE_MS), *(part for path in sensors for part in ("--sample", str(path)))]
     watched, alone = in_turn(
-        lambda: decode(runner, model, threads, flags), lambda: decode(runner, model, threads), rounds
+        lambda: decode(runner, model, threads, watching()), lambda: decode(runner, model, threads), rounds
     )
     return Row(
-        f"cost of {len(sensors)} sensors at {1000 // SAMPLE_MS} Hz, {threads} threads",
+        f"cost of {SENSORS} sensors at {1000 // SAMPLE_MS} Hz, {threads} threads",
         f"watched {told(watched)}",
         f"alone {told(alone)}",
         median(free / busy for busy, free in zip(watched, alone, strict=True)) - 1,
         0.01,
     )
+
+
+def own_cpu(runner: Path, model: Path) -> Row:
+    """What the sampling thread takes of one core, while all else rests: this stands on a busy machine, too."""
+
+    def cpu_s(flags: Sequence[str]) -> float:
+        command = [str(runner), "bench", "--model", str(model), "--context", "256", "--threads", "1"]
+        process = subprocess.Popen([*command, "--idle-s", str(IDLE_S), *flags], stdout=subprocess.DEVNULL)
+        _, status, use = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"{command[0]} ended with status {status}")
+        return use.ru_utime + use.ru_stime
+
+    alone, watched = cpu_s([]), cpu_s(watching())
+    return Row(
+        f"CPU of {SENSORS} sensors at {1000 // SAMPLE_MS} Hz, share of one core",
+        f"watched {1e3 * watched:.0f} ms in {IDLE_S} s",
+        f"alone {1e3 * alone:.0f} ms",
+        (watched - alone) / IDLE_S,
+        0.01,
+    )
+
+
+def watching() -> list[str]:
+    """The runner's options to read the sensors."""
+    sensors = sorted(_SHOWN.iterdir())[:SENSORS]
+    return ["--sample-ms", str(SAMPLE_MS), *(part for path in sensors for part in ("--sample", str(path)))]
 
 
 def in_turn(first: Samples, second: Samples, rounds: int) -> tuple[list[float], list[float]]:
@@ -188,6 +214,7 @@ def rows(given: argparse.Namespace, scratch: Path) -> Iterator[Row]:
     if "speed" in given.only:
         yield speed(runner, built_llama_bench(given.cache), usual, given.threads, given.rounds)
     if "overhead" in given.only:
+        yield own_cpu(runner, usual)
         yield overhead(runner, usual, given.threads, given.rounds)
 
 

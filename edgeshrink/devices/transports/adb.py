@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from edgeshrink.core.device import Address
 from edgeshrink.core.plain import plain
-from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done
 from edgeshrink.devices.transports.process import Ended, run_program
-from edgeshrink.devices.transports.shell import SLOWEST_BYTES_S, Marked, ShellTransport, last_words
+from edgeshrink.devices.transports.shell import SLOWEST_BYTES_S, ShellTransport, last_words
 from edgeshrink.errors import DeviceError, DeviceLost, Error, ToolMissing
 from edgeshrink.toolchain import adb
 
@@ -32,6 +30,9 @@ _HELP_EVERY_S = 4.0
 _LISTING_BYTES = 256 << 10
 _UNUSABLE = ("bootloader", "recovery", "rescue", "sideload", "host")
 _ALLOW = "unlock the phone and tap Allow in the question that it shows (Allow USB debugging?)"
+_PERMIT = "Debian, Ubuntu: sudo apt install android-sdk-platform-tools-common, then plug it in again"
+_START = "let it start Android"
+_REPLUG = "unplug it and plug it in again, or switch USB debugging off and on; over Wi-Fi: adb reconnect offline"
 
 
 def attached() -> tuple[tuple[str, str], ...]:
@@ -44,6 +45,12 @@ def attached() -> tuple[tuple[str, str], ...]:
     except ToolMissing:
         return ()
     return _listed(program)
+
+
+def not_ready(state: str) -> str:
+    """Why a device that adb lists in this state cannot be used now, and what helps; "" where it can."""
+    helps = {"unauthorized": _ALLOW, "no permissions": _PERMIT, **dict.fromkeys(_UNUSABLE, _START)}
+    return "" if state == "device" else f"{state}: {helps.get(state, _REPLUG)}"
 
 
 def parse_listing(text: str) -> tuple[tuple[str, str], ...]:
@@ -125,46 +132,6 @@ class AdbTransport(ShellTransport):
             self._doubtful = True
             raise
 
-    def _shell(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes | IO[bytes] | None = None,
-        hold_stdin: bool = False,
-        timeout_s: float = 60.0,
-        silence_s: float | None = None,
-        sink: Callable[[bytes], None] | None = None,
-        limit_bytes: int = OUTPUT_LIMIT,
-    ) -> Done:
-        if self._apart:
-            return super()._shell(
-                argv,
-                stdin=stdin,
-                hold_stdin=hold_stdin,
-                timeout_s=timeout_s,
-                silence_s=silence_s,
-                sink=sink,
-                limit_bytes=limit_bytes,
-            )
-        command = Marked.of(argv)
-        with self._in_use():
-            ended = run_program(
-                self._client(command.script),
-                where=str(self.address),
-                stdin=stdin,
-                hold_stdin=hold_stdin,
-                timeout_s=timeout_s,
-                silence_s=silence_s,
-                limit_bytes=limit_bytes,
-            )
-        status, said = command.read(ended.stdout.decode("utf-8", "replace").replace("\r\n", "\n"))
-        if status is None:
-            raise self._broken(ended)
-        if sink is None:
-            return Done(status, said, "")
-        sink(said.encode())
-        return Done(status, "", "")
-
     def _ready(self) -> None:
         """Wait until the device is online, and help it. DeviceError, DeviceLost with what to do."""
         began = time.monotonic()
@@ -180,10 +147,10 @@ class AdbTransport(ShellTransport):
             if state == "no permissions":
                 raise DeviceError(
                     f"{self.address}: this user may not use the USB device",
-                    hint="Debian, Ubuntu: sudo apt install android-sdk-platform-tools-common, then plug it in again",
+                    hint=_PERMIT,
                 )
             if state in _UNUSABLE:
-                raise DeviceError(f"{self.address} is in the state {state!r}", hint="let it start Android")
+                raise DeviceError(f"{self.address} is in the state {state!r}", hint=_START)
             if state == "unauthorized":
                 if not asked:
                     asked = True

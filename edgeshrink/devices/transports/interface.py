@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol, TypedDict
 
 from edgeshrink.core.device import Address, Probe
 
@@ -22,6 +22,22 @@ class Done:
     stderr: str
 
 
+class ProgramOptions(TypedDict, total=False):
+    """How a program is run, here or there: see `Transport.run`. Left out, it is as there."""
+
+    stdin: bytes | IO[bytes] | None
+    hold_stdin: bool
+    timeout_s: float
+    silence_s: float | None
+    limit_bytes: int
+
+
+class RunOptions(ProgramOptions, total=False):
+    """All that `Transport.run` takes."""
+
+    on_line: Callable[[str], None] | None
+
+
 class Transport(Protocol):
     """A link to one device. What the device says is never evaluated; undecodable bytes are replaced."""
 
@@ -32,7 +48,7 @@ class Transport(Protocol):
         self,
         argv: Sequence[str],
         *,
-        stdin: bytes | None = None,
+        stdin: bytes | IO[bytes] | None = None,
         hold_stdin: bool = False,
         timeout_s: float = 60.0,
         silence_s: float | None = None,

@@ -6,10 +6,11 @@ import contextlib
 import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from edgeshrink.core.device import Address, Probe
 from edgeshrink.devices.probing.probe import probe
-from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done
+from edgeshrink.devices.transports.interface import Done, ProgramOptions
 from edgeshrink.devices.transports.lines import Lines
 from edgeshrink.devices.transports.process import run_program
 from edgeshrink.errors import NO_SPACE, DeviceError, NoSpace
@@ -26,25 +27,12 @@ class LocalTransport:
         self,
         argv: Sequence[str],
         *,
-        stdin: bytes | None = None,
-        hold_stdin: bool = False,
-        timeout_s: float = 60.0,
-        silence_s: float | None = None,
         on_line: Callable[[str], None] | None = None,
-        limit_bytes: int = OUTPUT_LIMIT,
+        **options: Unpack[ProgramOptions],
     ) -> Done:
         lines = None if on_line is None else Lines(on_line, "local")
         try:
-            ended = run_program(
-                argv,
-                where="local",
-                stdin=stdin,
-                hold_stdin=hold_stdin,
-                timeout_s=timeout_s,
-                silence_s=silence_s,
-                sink=lines,
-                limit_bytes=limit_bytes,
-            )
+            ended = run_program(argv, where="local", sink=lines, **options)
         except OSError as error:
             if error.filename is None and error.errno not in (errno.ENOEXEC, errno.E2BIG):
                 raise

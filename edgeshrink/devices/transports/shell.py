@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Unpack
 
 from edgeshrink.core.device import Address, Probe
 from edgeshrink.core.plain import plain
 from edgeshrink.devices.probing.probe import probe
-from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done
+from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done, ProgramOptions
 from edgeshrink.devices.transports.lines import Lines
 from edgeshrink.devices.transports.process import Ended, run_program
 from edgeshrink.errors import NO_SPACE, DeviceError, Error, NoSpace
@@ -59,28 +59,18 @@ class ShellTransport(ABC):
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self._apart = True
+        """stdout and stderr come apart. Where not (an old Android), both are stdout, and come at the end."""
 
     def run(
         self,
         argv: Sequence[str],
         *,
-        stdin: bytes | None = None,
-        hold_stdin: bool = False,
-        timeout_s: float = 60.0,
-        silence_s: float | None = None,
         on_line: Callable[[str], None] | None = None,
-        limit_bytes: int = OUTPUT_LIMIT,
+        **options: Unpack[ProgramOptions],
     ) -> Done:
         lines = None if on_line is None else Lines(on_line, str(self.address))
-        done = self._shell(
-            argv,
-            stdin=stdin,
-            hold_stdin=hold_stdin,
-            timeout_s=timeout_s,
-            silence_s=silence_s,
-            sink=lines,
-            limit_bytes=limit_bytes,
-        )
+        done = self._shell(argv, sink=lines, **options)
         if lines is not None:
             lines.end()
         return done
@@ -148,30 +138,30 @@ class ShellTransport(ABC):
         self,
         argv: Sequence[str],
         *,
-        stdin: bytes | IO[bytes] | None = None,
-        hold_stdin: bool = False,
-        timeout_s: float = 60.0,
-        silence_s: float | None = None,
         sink: Callable[[bytes], None] | None = None,
-        limit_bytes: int = OUTPUT_LIMIT,
+        **options: Unpack[ProgramOptions],
     ) -> Done:
         command = Marked.of(argv)
         with self._in_use():
             ended = run_program(
                 self._client(command.script),
                 where=str(self.address),
-                stdin=stdin,
-                hold_stdin=hold_stdin,
-                timeout_s=timeout_s,
-                silence_s=silence_s,
-                sink=sink,
-                limit_bytes=limit_bytes,
+                sink=sink if self._apart else None,
                 env=self._environment(),
+                **options,
             )
-        status, stderr = command.read(ended.stderr.decode("utf-8", "replace"))
+        stdout, stderr = (said.decode("utf-8", "replace") for said in (ended.stdout, ended.stderr))
+        if self._apart:
+            status, stderr = command.read(stderr)
+        else:
+            status, stdout = command.read(stdout.replace("\r\n", "\n"))
+            stderr = ""
         if status is None:
             raise self._broken(ended)
-        return Done(status, ended.stdout.decode("utf-8", "replace"), stderr)
+        if sink is not None and not self._apart:  # the mark must not reach it, and comes last
+            sink(stdout.encode())
+            stdout = ""
+        return Done(status, stdout, stderr)
 
     def _refused(self, what: str, said: str) -> Error:
         if _FULL.search(said):

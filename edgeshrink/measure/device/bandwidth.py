@@ -33,7 +33,7 @@ def bandwidth_on_device(
     refuse_wrong_cpu(device, runner)
     mib = max(16, min(_MOST_MIB, device.available_bytes // _SHARE_OF_FREE >> 20))
     listener(Progress(_TASK, 0, 1))
-    with open_workspace(transport, keep=False, leftovers=leftovers) as workspace:
+    with open_workspace(transport, keep=False, leftovers=leftovers, listener=listener) as workspace:
         program = put_runner(workspace, runner, listener)
         argv = [program, "bandwidth", "--threads", str(threads), "--megabytes", str(mib)]
         ended = run_runner(

@@ -18,6 +18,7 @@ _Text = Annotated[str, Field(max_length=4096), AfterValidator(plain)]
 _Word = Annotated[str, Field(max_length=256), AfterValidator(plain)]
 _Words = Annotated[tuple[_Word, ...], Field(max_length=256)]
 _Count = Annotated[int, Field(ge=0, le=1 << 40)]
+_Lengths = Annotated[tuple[_Count, ...], Field(max_length=256)]
 _Bytes = Annotated[int, Field(ge=0, le=1 << 50)]
 _Token = Annotated[int, Field(ge=0, le=1 << 31)]
 _Seconds = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -26,7 +27,20 @@ _End = Annotated[_Seconds, Field(alias="to")]
 _Ms = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 _PositiveMs = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 _Rate = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
+_Faults = Annotated[int, Field(ge=-1, le=1 << 50)]
+"""Pages that came from storage; -1: not counted."""
 _Ids = Annotated[tuple[_Token, ...], Field(max_length=MOST_STEPS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a measuring test was asked to time, as its package holds it."""
+
+    context: _Count
+    prompt_tokens: _Lengths
+    depths: Annotated[_Lengths, Field(min_length=1)]
+    decode_tokens: Annotated[_Count, Field(ge=1)]
+    repetitions: Annotated[_Count, Field(ge=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,8 @@ class Hello:
     system_info: _Text = ""
     artifact: _Word = ""
     """sha256 of the model, where the file with these lines travels without it."""
+    plan: Planned | None = None
+    """Of a measuring test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +119,7 @@ class MemoryRow:
     anon: Annotated[int, Field(ge=-1, le=1 << 50)]
     file: Annotated[int, Field(ge=-1, le=1 << 50)]
     shmem: Annotated[int, Field(ge=-1, le=1 << 50)] = 0
-    majflt: Annotated[int, Field(ge=-1, le=1 << 50)] = -1
+    majflt: _Faults = -1
     minflt: Annotated[int, Field(ge=-1, le=1 << 50)] = -1
 
 
@@ -124,7 +140,7 @@ class Prefill:
     start: _Start
     end: _End
     ms: _PositiveMs
-    majflt: _Count = 0
+    majflt: _Faults = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +152,7 @@ class Decode:
     start: _Start
     end: _End
     steps_ms: Annotated[tuple[_PositiveMs, ...], Field(min_length=1, max_length=MOST_STEPS)]
-    majflt: _Count = 0
+    majflt: _Faults = -1
 
 
 @dataclass(frozen=True, slots=True)

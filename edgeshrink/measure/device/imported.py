@@ -4,7 +4,6 @@ on the device."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,19 +22,17 @@ _NOT_SHOWN = Unmeasured("iOS does not show it to an app")
 _NO_POWER = "iOS shows an app no power; Xcode's Power Profiler does"
 
 
-def read_result(
-    file: Path, *, sha256: str, nbytes: int, plan: Schedule, asked: Sequence[int], context: int
-) -> Measurements:
+def read_result(file: Path, *, sha256: str, nbytes: int) -> Measurements:
     """The measurements in `file`. DataError where it is no result, DeviceError where a line is not what it must be.
 
-    `sha256` and `nbytes` are the artifact's; `plan` is what its test was asked to time.
+    `sha256` and `nbytes` are the artifact's.
     """
     with file.open(encoding="utf-8", errors="replace") as stream:
         record = read_events(stream)
     described = record.first(Described)
-    if record.first(Hello) is None or described is None:
+    hello = record.first(Hello)
+    if hello is None or hello.plan is None or described is None:
         raise DataError(f"{file} is no result of a measuring test", hint="it is named edgeshrink-result.jsonl")
-    hello = record.needed(Hello)
     if hello.artifact and hello.artifact != sha256:
         raise DataError(f"{file} was measured with another model", hint="name the GGUF that the test was written for")
     device = _device(described, file)
@@ -53,7 +50,17 @@ def read_result(
         partial="" if record.first(End) else "the test did not come to its end",
         notes=_notes(described, record),
     )
-    return measurements(seen, plan, asked, sha256=sha256, nbytes=nbytes, context=context, threads=0, long=False)
+    plan = Schedule(
+        lengths=hello.plan.prompt_tokens,
+        depths=hello.plan.depths,
+        decode_tokens=hello.plan.decode_tokens,
+        repetitions=hello.plan.repetitions,
+        sustain_s=0.0,
+        idle_s=0.0,
+        window_s=0.0,
+    )
+    context = hello.plan.context
+    return measurements(seen, plan, plan.lengths, sha256=sha256, nbytes=nbytes, context=context, threads=0, long=False)
 
 
 def _device(said: Described, file: Path) -> ProbedDevice:

@@ -52,15 +52,17 @@ def measure_in_turn(
     """`rounds` times each artifact, a fresh runner every time, one repetition; every round begins with the other one.
 
     Ratios are A / B of the same round; their interval is that of the median by order statistics. Arguments and errors
-    as `measure_on_device`; there is no partial result: what failed in one round raises.
+    as `measure_on_device`. What fails after a whole round leaves the rounds before it, with `partial` saying why;
+    before that it raises.
     """
-    refuse_wrong_cpu(probe.device, runner)
+    device = probe.device
+    refuse_wrong_cpu(device, runner)
     plan = schedule(options, prompt_tokens, context)
-    threads = threads or threads_for(probe.device)
+    threads = threads or threads_for(device)
     names = _apart(a.name, b.name)
     seen: tuple[list[Mapping[str, float]], list[Mapping[str, float]]] = ([], [])
-    task = f"{names[0]} and {names[1]} in turn on {probe.device.address}"
-    with open_workspace(transport, keep=options.keep, leftovers=leftovers) as workspace:
+    task = f"{names[0]} and {names[1]} in turn on {device.address}"
+    with open_workspace(transport, keep=options.keep, leftovers=leftovers, listener=listener) as workspace:
         program = put_runner(workspace, runner, listener)
         text = put_text(workspace, max(*plan.lengths, *plan.depths, 32), listener)
         through = starter(transport.address)
@@ -79,22 +81,31 @@ def measure_in_turn(
             for path, digest, name in zip((a, b), sha256, ("a.gguf", "b.gguf"), strict=True)
         ]
         notes = cool_down(options.cool_down, lambda: device_state(transport).temperature_c, listener)
-        for turn in range(rounds):
-            for which in (0, 1) if turn % 2 == 0 else (1, 0):
-                ended = both[which].run("bench", *_arguments(plan), deadline_s=_DEADLINE_S)
-                if not ended.whole:
-                    raise explain(ended, probe.device, runner, doing=f"measuring {names[which]}")
-                seen[which].append(_figures(ended.record, plan))
-                listener(Progress(task, sum(map(len, seen)), 2.0 * rounds, "runs"))
-    order = f"{rounds} rounds, A B and B A by turns; a fresh runner and one repetition each"
+        partial = ""
+        for turn in range(2 * rounds):
+            which = (0, 1, 1, 0)[turn % 4]
+            ended = both[which].run("bench", *_arguments(plan), deadline_s=_DEADLINE_S)
+            if not ended.whole:
+                early = explain(ended, device, runner, doing=f"measuring {names[which]}")
+                if turn < 2:
+                    raise early
+                partial = early.message
+                break
+            seen[which].append(_figures(ended.record, plan))
+            listener(Progress(task, turn + 1.0, 2.0 * rounds, "runs"))
+    whole = min(map(len, seen))
+    order = f"{whole} rounds, A B and B A by turns; a fresh runner and one repetition each"
+    emulated = (f"{device.emulation}: on real hardware the ratios may be others",) if device.emulation else ()
     waits = (SLEPT,) if through == POLITE else ()
+    stays = (workspace.left_behind,) if workspace.left_behind else ()
     return Interleaved(
-        device=probe.device.address,
+        device=device.address,
         a=names[0],
         b=names[1],
-        rounds=rounds,
-        rows=rows(*seen),
-        notes=(order, *waits, *notes),
+        rounds=whole,
+        rows=rows(seen[0][:whole], seen[1][:whole]),
+        notes=(order, *emulated, *waits, *notes, *stays),
+        partial=partial,
     )
 
 
@@ -113,7 +124,8 @@ def rows(
 
 
 def ratio_reading(ratios: Sequence[float]) -> Reading:
-    """The median; low and high are its 95 % interval by order statistics, which asks for no distribution.
+    """The median; low and high are its 95 % interval by order statistics, which asks for no distribution. Where the
+    rounds are too few for one, there is none.
 
     The k-th smallest and k-th largest of n bound the median but for a chance of 2 * P(Binomial(n, 1/2) < k).
     """
@@ -121,9 +133,8 @@ def ratio_reading(ratios: Sequence[float]) -> Reading:
         return Unmeasured("no round gave both figures")
     ordered, count = sorted(ratios), len(ratios)
     if count < LEAST_FOR_INTERVAL:
-        sure = 1 - 2 * 0.5**count
-        how = f"A / B within a round, median of {count}; too few rounds for 95 %: low/high are min..max, {sure:.0%}"
-        return Measured(percentile(ordered, 50), n=count, low=ordered[0], high=ordered[-1], how=how)
+        how = f"A / B within a round, median of {count}; a 95 % interval takes {LEAST_FOR_INTERVAL} rounds"
+        return Measured(percentile(ordered, 50), n=count, how=how)
     k = next(k for k in range(count // 2, 0, -1) if _tail(count, k) <= 0.025)
     how = (
         f"A / B within a round, median of {count}; low/high: 95 % interval of the median by order statistics "

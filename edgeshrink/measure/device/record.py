@@ -18,6 +18,8 @@ LONGEST_LINE = 2 << 20
 """Characters; 4096 prompt ids or 100,000 step times are less than that."""
 MOST_LINES = 500_000
 """Seven hours of sampling at 20 Hz."""
+MOST_VALUES = 6_000_000
+"""Samples, steps and ids in all: a dozen files for as long."""
 _Wanted = TypeVar("_Wanted")
 
 
@@ -27,6 +29,7 @@ class Record:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self._lines = 0
+        self._values = 0
         self._unread: ValueError | None = None
 
     @property
@@ -50,15 +53,17 @@ class Record:
         return found
 
     @property
-    def major_faults(self) -> int:
-        """Pages that came from storage while prefill and decode were timed."""
-        return sum(part.majflt for part in self.all(Prefill)) + sum(part.majflt for part in self.all(Decode))
+    def major_faults(self) -> int | None:
+        """Pages that came from storage while prefill and decode were timed; None where they were not all counted."""
+        counts = [part.majflt for part in self.all(Prefill)] + [part.majflt for part in self.all(Decode)]
+        return sum(counts) if min(counts, default=0) >= 0 else None
 
     def add(self, line: str) -> Event | None:
         """Read one more line; None where it holds no event that is known here.
 
         DeviceError where a line is too long, no JSON object, or an event with a wrong field, and where there are too
-        many lines. A line that is no JSON may be the last one, torn: it is refused when another one follows.
+        many lines, or too many values in them. A line that is no JSON may be the last one, torn: it is refused when
+        another one follows.
         """
         if self._unread is not None:
             raise self._wrong("is no JSON") from self._unread
@@ -76,6 +81,9 @@ class Record:
             return None
         event = self._event(said, line)
         if event is not None:
+            self._values += _values(event)
+            if self._values > MOST_VALUES:
+                raise DeviceError(f"the runner said more than {MOST_VALUES:,} values")
             self.events.append(event)
         return event
 
@@ -110,6 +118,12 @@ def read_events(lines: Iterable[str]) -> Record:
     for line in lines:
         record.add(line)
     return record
+
+
+def _values(event: Event) -> int:
+    """How much of it is kept."""
+    parts = (getattr(event, name) for name in event.__slots__)
+    return 1 + sum(len(part) for part in parts if isinstance(part, tuple))
 
 
 @cache

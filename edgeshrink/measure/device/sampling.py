@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeshrink.core.device import Probe
 from edgeshrink.devices.state import CPU_SENSORS
@@ -21,6 +21,8 @@ _MOST_ZONES = 6
 """Some sensors take milliseconds to answer, and all of them together would disturb what is measured."""
 _MOST_CLOCKS = 4
 _HEAT_INTERVAL_MS = 500
+_SLOW_INTERVAL_MS = 2000
+"""Beside a session that is not watched over time: a handful of small files then costs nothing."""
 
 
 def globs(power_sources: Sequence[str]) -> tuple[str, ...]:
@@ -40,6 +42,8 @@ class Sampled:
     power: tuple[PowerReader, SamplingPlan] | str
     zones: tuple[tuple[str, str], ...]
     clocks: tuple[str, ...]
+    slow: bool = False
+    """Heat and clocks are looked at now and then only, for the figure under load."""
 
     @property
     def plan(self) -> SamplingPlan | None:
@@ -61,7 +65,9 @@ class Sampled:
 
     @property
     def interval_ms(self) -> int:
-        return self.plan.interval_ms if self.plan is not None and self.plan.files else _HEAT_INTERVAL_MS
+        if self.plan is not None and self.plan.files:
+            return self.plan.interval_ms
+        return _SLOW_INTERVAL_MS if self.slow else _HEAT_INTERVAL_MS
 
     def power_samples(self, samples: Sequence[Sample]) -> list[RawSample]:
         count = len(self.power_files)
@@ -86,11 +92,17 @@ def _padded(texts: tuple[str | None, ...], count: int) -> tuple[str | None, ...]
 
 
 def plan_sampling(probe: Probe, power_sources: Sequence[str], *, sustained: bool) -> Sampled:
-    """What this device lets a session sample; heat and clocks only beside a `sustained` run."""
-    power = choose(power_sources, probe.shown)
-    if not sustained:
-        return Sampled(power, (), ())
-    return Sampled(power, _zones(probe.shown), _clocks(probe.shown))
+    """What this device lets a session sample: heat and clocks fast beside a `sustained` run, else now and then.
+
+    Files of a power source set the pace for all files: beside them it is the one sensor that is hottest now.
+    """
+    sampled = Sampled(choose(power_sources, probe.shown), _zones(probe.shown), _clocks(probe.shown))
+    if sustained:
+        return sampled
+    if sampled.power_files:
+        hottest = max(sampled.zones, key=lambda zone: celsius(probe.shown[zone[1]]) or 0.0, default=None)
+        return Sampled(sampled.power, (hottest,) if hottest else (), ())
+    return replace(sampled, slow=True)
 
 
 def _clocks(shown: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.session import SessionOptions
-from edgeshrink.devices.cpu import default_threads
+from edgeshrink.devices.cpu import default_threads, fast_cores
 from edgeshrink.measure.device.sampling import Sampled
 from edgeshrink.measure.latency import LEAST_REPETITIONS
 from edgeshrink.measure.power.interface import SamplingPlan
@@ -22,6 +22,7 @@ WINDOWS = 5
 """Such stretches where the repetitions are too short for the sensor."""
 _SHORTEST_DEADLINE_S = 900.0
 _LONGEST_DEADLINE_S = 6 * 3600.0
+_SLOWEST_BYTES_S = 50e6
 _SIGN_OF_LIFE = (("/proc/uptime",), 5000)
 """Sampled where nothing else is: a link that is silent for longer than that is broken, however slow the model."""
 _AT_DEPTH = 32
@@ -59,10 +60,10 @@ class Schedule:
         words += ["--sample-ms", str(interval_ms), *(word for file in files for word in ("--sample", file))]
         return tuple(words)
 
-    def deadline_s(self, token_s: float) -> float:
-        """Generous: `token_s` is how long loading and one token took, so no token takes longer."""
+    def deadline_s(self, nbytes: int) -> float:
+        """Generous: as if all `nbytes` of the model had to come from slow storage again for every token."""
         tokens = sum(self.lengths) + sum(depth + self.decode_tokens for depth in self.depths)
-        expected = token_s * tokens * self.repetitions
+        expected = nbytes / _SLOWEST_BYTES_S * tokens * self.repetitions
         bounded = min(_LONGEST_DEADLINE_S, max(_SHORTEST_DEADLINE_S, expected))
         return bounded + TOP_UP_S + self.idle_s + self.sustain_s
 
@@ -72,7 +73,8 @@ def schedule(
 ) -> Schedule:
     """At least 5 repetitions, and decode steps enough for a p99. What does not fit the context is left out.
 
-    Decode is timed first after the first of `prompt_tokens`, then at the depths that were asked for. With a `power`
+    Decode is timed first after the first of `prompt_tokens`, then at the depths that were asked for; where the context
+    has no room for all `decode_tokens` behind the deepest, for fewer, down to what a p99 needs. With a `power`
     source the device rests first, and decodes on afterwards for as long as energy needs: a repetition may be over
     before its sensor has said anything.
     """
@@ -80,9 +82,11 @@ def schedule(
     repetitions = max(LEAST_REPETITIONS, options.repetitions)
     lengths = tuple(length for length in dict.fromkeys(prompt_tokens) if 0 < length <= context)
     least = -(-SAMPLES_NEEDED[99] // repetitions)
-    tokens = max(1, min(max(options.decode_tokens, least), context - 1))
-    first = max(0, min(lengths[0] if lengths else _AT_DEPTH, context - tokens))
-    deeper = tuple(depth for depth in options.depths if 0 <= depth <= context - tokens)
+    wanted = lengths[0] if lengths else _AT_DEPTH
+    deeper = tuple(depth for depth in options.depths if 0 <= depth <= context - least)
+    room = max(least, context - max(wanted, *deeper, 0))
+    tokens = max(1, min(max(options.decode_tokens, least), room, context - 1))
+    first = max(0, min(wanted, context - tokens))
     return Schedule(
         lengths=lengths,
         depths=tuple(dict.fromkeys((first, *deeper))),
@@ -95,13 +99,14 @@ def schedule(
 
 
 def threads_for(device: ProbedDevice) -> int:
-    """The cores that decode is fastest on: all but the slowest kind, where there are kinds."""
-    if device.address == "local":
-        return default_threads()
-    if len(device.clusters) > 1 and all(cluster.max_mhz for cluster in device.clusters):
-        slowest = min(device.clusters, key=lambda cluster: cluster.max_mhz or 0.0)
-        return max(1, sum(cluster.cores for cluster in device.clusters if cluster is not slowest))
-    return max(1, device.cores)
+    """The cores that decode is fastest on: all but the slowest kind, where there are kinds.
+
+    A kind that hides its clock counts as slow where nothing else tells: one slow core holds up all others.
+    """
+    shown = {cluster.name for cluster in device.clusters if cluster.max_mhz}
+    known = sum(cluster.cores for cluster in device.clusters if cluster.name in shown)
+    best = fast_cores(device) or known or device.cores
+    return max(1, min(best, default_threads()) if device.address == "local" else best)
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from edgeshrink.measure.device import gpu_memory, parity
 from edgeshrink.measure.device.bench import SHORT_SILENCE_S, Ended, Placed
 from edgeshrink.measure.device.beside import Beside, DeviceClock
 from edgeshrink.measure.device.cool_down import cool_down
-from edgeshrink.measure.device.events import Decode, Event, Greedy, Hello, Load, Loaded, Prefill, Stretch
+from edgeshrink.measure.device.events import Decode, Event, Greedy, Hello, Loaded, Prefill, Stretch
 from edgeshrink.measure.device.faults import explain, refuse_wrong_cpu
 from edgeshrink.measure.device.placing import POLITE, put_artifact, put_runner, put_text, starter
+from edgeshrink.measure.device.record import Record
 from edgeshrink.measure.device.sampling import Sampled, plan_sampling
 from edgeshrink.measure.device.schedule import LOADS, Schedule, schedule, threads_for
 from edgeshrink.measure.device.telling import Seen, measurements
@@ -65,7 +66,7 @@ def measure_on_device(
     sampled = plan_sampling(probe, power_sources, sustained=options.sustain_s > 0)
     plan = schedule(options, prompt_tokens, context, power=sampled.plan)
     threads = threads or threads_for(probe.device)
-    with open_workspace(transport, keep=options.keep, leftovers=leftovers) as workspace:
+    with open_workspace(transport, keep=options.keep, leftovers=leftovers, listener=listener) as workspace:
         placed = Placed(
             workspace=workspace,
             runner=put_runner(workspace, runner, listener),
@@ -80,6 +81,8 @@ def measure_on_device(
         seen = _Session(transport, probe.device, runner, placed, plan, sampled, artifact, listener).hold(
             options.cool_down
         )
+    if workspace.left_behind:
+        seen = replace(seen, notes=(*seen.notes, workspace.left_behind))
     return measurements(
         seen,
         plan,
@@ -110,17 +113,16 @@ class _Session:
         before = device_state(self.transport)
         taken_at = datetime.now(UTC).isoformat(timespec="seconds")
         watch = _Watch(self.listener, f"measure {self.artifact.name} on {self.device.address}", self.plan.steps)
-        loads = self.placed.run("loads", "--count", str(LOADS), deadline_s=_LOADS_DEADLINE_S)
-        if not loads.whole:
-            raise explain(loads, self.device, self.runner, doing="loading the model")
-        bench = self._bench(watch, max((load.ms for load in loads.record.all(Load)), default=1e3) / 1e3)
+        # Before the loads, whose heat would be in the rest that the idle power is taken from.
+        bench = self._bench(watch)
         partial = ""
         if not bench.ended.whole:
-            early = explain(bench.ended, self.device, self.runner, doing="measuring")
+            doing = "measuring" if bench.ended.record.first(Loaded) else "loading the model"
+            early = explain(bench.ended, self.device, self.runner, doing=doing)
             if not bench.ended.begun:
                 raise early
             partial = early.message
-        after, same, partial = self._afterwards(bench.ended, partial)
+        rest = self._afterwards(bench.ended, partial)
         if self.placed.starter == POLITE:
             notes.append(SLEPT)
         if self.sampled.plan is not None:
@@ -130,19 +132,19 @@ class _Session:
             device=self.device,
             taken_at=taken_at,
             before=before,
-            after=after,
-            loads=loads.record,
+            after=rest.after,
+            loads=rest.loads,
+            no_loads=rest.no_loads,
             bench=bench.ended.record,
             sampled=self.sampled,
             lines=bench.lines,
             gpu=bench.gpu,
-            parity=same,
-            partial=partial,
+            parity=rest.parity,
+            partial=rest.partial,
             notes=tuple(notes),
         )
 
-    def _bench(self, watch: _Watch, token_s: float) -> _Benched:
-        """`token_s`: seconds of loading and computing one token."""
+    def _bench(self, watch: _Watch) -> _Benched:
         clock = DeviceClock()
 
         def see(event: Event) -> None:
@@ -150,7 +152,7 @@ class _Session:
                 clock.set(event.t)
             watch(event)
 
-        deadline_s = self.plan.deadline_s(token_s)
+        deadline_s = self.plan.deadline_s(artifact_bytes(self.artifact))
         gpu_watch = gpu_memory.watch_command(self.device, self.placed.gpu_layers)
         workspace, limit_s = self.placed.workspace, deadline_s + 60
         with (
@@ -168,18 +170,26 @@ class _Session:
         )
         return _Benched(ended, tuple(power.samples), power.trouble, share)
 
-    def _afterwards(self, bench: Ended, partial: str) -> tuple[HostState, Reading, str]:
-        """The device's state, its greedy text against this host's, and why the session ended early, if it did."""
+    def _afterwards(self, bench: Ended, partial: str) -> _Rest:
         if bench.lost is not None:
-            return _unknown_state(partial), Unmeasured(partial), partial
+            return _Rest(_unknown_state(partial), Unmeasured(partial), partial)
+        after: HostState | None = None
+        parity: Reading | None = None
+        loads: Ended | None = None
         try:
             after = device_state(self.transport)
             if partial:
-                return after, Unmeasured(f"the session ended early: {partial}"), partial
-            return after, self._parity(), partial
+                return _Rest(after, Unmeasured(f"the session ended early: {partial}"), partial)
+            parity = self._parity()
+            loads = self.placed.run("loads", "--count", str(LOADS), deadline_s=_LOADS_DEADLINE_S)
+            if loads.lost is not None:
+                raise loads.lost
+            why = "" if loads.whole else explain(loads, self.device, self.runner, doing="loading the model").message
+            return _Rest(after, parity, "", loads.record, why)
         except DeviceLost as lost:
             why = f"the link to {self.device.address} was lost after measuring: {lost.message}"
-            return _unknown_state(why), Unmeasured(why), partial or why
+            done = loads.record if loads else None
+            return _Rest(after or _unknown_state(why), parity or Unmeasured(why), partial or why, done, why)
 
     def _parity(self) -> Reading:
         """Unmeasured where the runner did not come to its end; DeviceLost where the link broke."""
@@ -194,6 +204,18 @@ class _Session:
             return Unmeasured(explain(ended, self.device, self.runner, doing="decoding greedily").message)
         said = ended.record.needed(Greedy)
         return parity.parity_reading(self.artifact, said, context=room, threads=default_threads())
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What came after the timed part: the device's state, its greedy text against this host's, loads, and why the
+    session ended early, if it did. `no_loads`: what stopped the loads."""
+
+    after: HostState
+    parity: Reading
+    partial: str
+    loads: Record | None = None
+    no_loads: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.measurement import HostFacts, HostState, Measurements, RuntimeFacts
 from edgeshrink.core.power import PowerRecord
-from edgeshrink.core.reading import Reading, Unmeasured
+from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.measure.assembly import decode_readings, does_not_fit, load_readings, others_note, prefill_points
 from edgeshrink.measure.device.events import (
     CpuUse,
@@ -30,6 +31,7 @@ from edgeshrink.measure.device.schedule import Schedule
 from edgeshrink.measure.device.sustained import sustained
 from edgeshrink.measure.power.energy import no_power, record_power
 from edgeshrink.measure.power.interface import RawSample
+from edgeshrink.measure.statistics import median_reading
 
 NAME = "llama_cpp"
 """The runtime's name: the native runner is llama.cpp, of the version that is installed here."""
@@ -42,7 +44,7 @@ _SHORTEST_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a session on a device saw. `loads` None: they were not timed. `partial`: why `bench` ended early, or ""."""
+    """What a session on a device saw. `partial`: why it ended early, or "". `loads` None: they were not timed."""
 
     device: ProbedDevice
     taken_at: str
@@ -57,6 +59,8 @@ class Seen:
     parity: Reading
     partial: str
     notes: tuple[str, ...]
+    no_loads: str = ""
+    """What stopped the loads, or ""."""
 
 
 def measurements(
@@ -85,7 +89,7 @@ def measurements(
     decodes = {depth: decode_readings(found, depth, nothing=nothing) for depth, found in runs.items()}
     headline = decodes[schedule.depths[0]]
     power, energy = _power(seen, schedule)
-    cold, warm = _loads(seen.loads, nothing)
+    cold, warm = _loads(seen.loads, seen.no_loads or (nothing if seen.partial else "loads were not timed"))
     return Measurements(
         artifact_sha256=sha256,
         artifact_bytes=nbytes,
@@ -94,7 +98,7 @@ def measurements(
         host=host_of(seen.device),
         runtime=_runtime(bench, context, threads),
         before=seen.before,
-        after=seen.after,
+        after=under_load(seen.after, timed_samples(bench), seen.sampled),
         load_cold_ms=cold,
         load_warm_ms=warm,
         prefill=prefill_points(asked, prefill, context, nothing=nothing),
@@ -103,7 +107,7 @@ def measurements(
         inter_token_p95_ms=headline.inter_token_p95_ms,
         inter_token_p99_ms=headline.inter_token_p99_ms,
         inter_token_samples_ms=headline.samples_ms,
-        memory=memory_readings(bench, seen.gpu, missing=nothing),
+        memory=memory_readings(bench, seen.gpu, seen.device, missing=nothing),
         energy_mj_per_token=energy,
         notes=_notes(seen, schedule, asked, context),
         power=power,
@@ -113,6 +117,27 @@ def measurements(
         sustained=sustained(bench.all(Stretch), bench.all(Sample), seen.sampled) if long else None,
         partial=seen.partial,
     )
+
+
+def timed_samples(record: Record) -> list[Sample]:
+    """Those taken from the first timed part on."""
+    starts = [part.start for part in record.all(Prefill)] + [part.start for part in record.all(Decode)]
+    began = min(starts, default=math.inf)
+    return [sample for sample in record.all(Sample) if sample.t >= began]
+
+
+def under_load(after: HostState, samples: Sequence[Sample], sampled: Sampled) -> HostState:
+    """The state `after` a session, with heat and clock as they were while it ran, where they were sampled."""
+    heat = [hot for hot in map(sampled.temperature, samples) if hot is not None]
+    clocks = [clock for clock in map(sampled.frequency_mhz, samples) if clock is not None]
+    temperature, frequency = after.temperature_c, after.frequency_mhz
+    if heat and (not isinstance(temperature, Measured) or temperature.value < max(heat)[0]):
+        hottest, name = max(heat)
+        temperature = Measured(hottest, n=len(heat), how=f"sensor {name}, the highest while it was measured")
+    if clocks:
+        how = "scaling_cur_freq of the fastest cluster while it was measured"
+        frequency = median_reading(clocks, how=how, nothing="")
+    return replace(after, temperature_c=temperature, frequency_mhz=frequency)
 
 
 def host_of(device: ProbedDevice) -> HostFacts:
@@ -136,7 +161,7 @@ def _runtime(record: Record, context: int, threads: int) -> RuntimeFacts:
 
 def _loads(record: Record | None, nothing: str) -> tuple[Reading, Reading]:
     if record is None:
-        missing = Unmeasured("loads were not timed")
+        missing = Unmeasured(nothing)
         return missing, missing
     loads = record.all(Load)
     stayed = [load.stayed for load in loads if load.cold and load.stayed is not None]

@@ -17,7 +17,10 @@ from edgeshrink.measure.power.readings import in_order, integer, paths, why_unre
 
 _FOLDER = "/sys/class/power_supply/battery/"
 _FILES = tuple(f"{_FOLDER}{file}" for file in ("current_now", "voltage_now", "status"))
-_ONLINE = r"/sys/class/power_supply/([A-Za-z0-9_.-]+)/online"
+_ONLINE = r"/sys/class/power_supply/(?!battery/|otg/)([A-Za-z0-9_.-]+)/online"
+"""0: nothing there; 1 and 2: a charger (sysfs-class-power). Samsung's battery/online is a kind of cable, otg gives."""
+_MOST_SUPPLIES = 16
+_CHARGER = "its share of the power is missing here: use adb over Wi-Fi, and unplug the phone"
 _INTERVAL_MS = 250
 PLAUSIBLE_W = (0.2, 15.0)
 """What a phone that is awake draws; a thousand times less or more is no phone."""
@@ -25,7 +28,9 @@ _UNITS = (("µA", 1e-6), ("mA", 1e-3))
 
 
 class AndroidBattery:
-    """current_now x voltage_now. Refused while the battery charges: then the charger's power is in it."""
+    """current_now x voltage_now. Refused while the battery charges, for then the charger's power is in it; and while a
+    charger is there at all: a phone at work may draw from both. Both are looked at again with every reading.
+    """
 
     name = "android-battery"
     globs = (f"{_FOLDER}*_now", f"{_FOLDER}status", "/sys/class/power_supply/*/online")
@@ -46,27 +51,30 @@ class AndroidBattery:
             )
         if current is None or voltage is None:
             return f"current_now and voltage_now show no numbers: {words(shown[_FILES[0]])}, {words(shown[_FILES[1]])}"
-        notes = tuple(
-            f"a charger is connected ({words(match[1])}) although the battery discharges: its share is missing"
-            for match in paths(shown, _ONLINE)
-            if shown[match[0]].strip() == "1"
-        )
+        supplies = paths(shown, _ONLINE)[:_MOST_SUPPLIES]
+        for match in supplies:
+            if (reason := why_unreadable(shown, match[0])) is not None:
+                return f"whether a charger is plugged in is not known: {reason}"
+            if not _is_off(shown[match[0]]):
+                return f"a charger is plugged in ({words(match[1])}) although the battery discharges: {_CHARGER}"
         return SamplingPlan(
             self.name,
             "the whole phone, from its battery",
             "inferred",
             _why(current, voltage),
-            files=_FILES,
+            files=(*_FILES, *(match[0] for match in supplies)),
             interval_ms=_INTERVAL_MS,
-            notes=notes,
         )
 
     def settled(self, plan: SamplingPlan, samples: Sequence[RawSample]) -> SamplingPlan:
-        typical = _typical(_readings(samples))
-        return plan if typical is None else replace(plan, why="; ".join((_why(*typical), *plan.notes)))
+        typical = _typical(_readings(plan, samples))
+        charged = sum(_is_charged(sample) for sample in in_order(samples, len(plan.files)))
+        said = [f"a charger was plugged in during {charged} of {len(samples)} readings: {_CHARGER}"] if charged else []
+        why = plan.why if typical is None else _why(*typical)
+        return replace(plan, why="; ".join((why, *said)))
 
     def watts(self, plan: SamplingPlan, samples: Sequence[RawSample]) -> tuple[PowerSample, ...]:
-        readings = _readings(samples)
+        readings = _readings(plan, samples)
         typical = _typical(readings)
         unit = None if typical is None else _unit(*typical)
         if typical is None or unit is None:
@@ -80,14 +88,25 @@ class AndroidBattery:
         )
 
 
-def _readings(samples: Sequence[RawSample]) -> list[tuple[float, int, int]]:
-    """Moment, current and voltage as the files have them, where the battery discharged."""
+def _readings(plan: SamplingPlan, samples: Sequence[RawSample]) -> list[tuple[float, int, int]]:
+    """Moment, current and voltage as the files have them, where the battery discharged and alone gave power."""
     found = []
-    for sample in in_order(samples, len(_FILES)):
+    for sample in in_order(samples, len(plan.files)):
         current, voltage, status = integer(sample.texts[0]), integer(sample.texts[1]), sample.texts[2]
-        if current and voltage and voltage > 0 and status is not None and status.strip() == "Discharging":
+        if status is None or status.strip() != "Discharging" or not all(map(_is_off, sample.texts[3:])):
+            continue
+        if current and voltage and voltage > 0:
             found.append((sample.at_s, current, voltage))
     return found
+
+
+def _is_off(online: str | None) -> bool:
+    """Nothing is plugged in there. What cannot be read may be a charger."""
+    return integer(online) == 0
+
+
+def _is_charged(sample: RawSample) -> bool:
+    return any(integer(text) for text in sample.texts[3:])
 
 
 def _typical(readings: Sequence[tuple[float, int, int]]) -> tuple[int, int] | None:

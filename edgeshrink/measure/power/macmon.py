@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from edgeshrink.core.power import PowerSample
 from edgeshrink.measure.power.interface import RawSample, SamplingPlan
-from edgeshrink.measure.power.readings import COMMAND, in_order
+from edgeshrink.measure.power.readings import in_order, program
 
 _INTERVAL_MS = 100
 _PARTS = ("cpu_power", "gpu_power", "ane_power")
@@ -33,9 +33,10 @@ class Macmon:
     commands = ("macmon",)
 
     def plan(self, shown: Mapping[str, str]) -> SamplingPlan | str:
-        if COMMAND + "macmon" not in shown:
+        path = program(shown, "macmon")
+        if path is None:
             return "there is no program macmon (brew install macmon)"
-        command = ("macmon", "pipe", "-i", str(_INTERVAL_MS))
+        command = (path, "pipe", "-i", str(_INTERVAL_MS))
         return SamplingPlan(
             self.name,
             "the whole Mac, screen and disk with it (sys_power)",

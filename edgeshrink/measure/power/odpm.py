@@ -12,13 +12,14 @@ not. Which rails a phone senses is its maker's choice, so their names stand in t
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edgeshrink.core.power import PowerSample
 from edgeshrink.measure.power.interface import RawSample, SamplingPlan
-from edgeshrink.measure.power.readings import COMMAND, in_order, means, paths, why_unreadable
+from edgeshrink.measure.power.readings import in_order, means, paths, program, why_unreadable
 
 _IIO = "/sys/bus/iio/devices/iio:device*/"
 _ENERGY = r"/sys/bus/iio/devices/iio:device[0-9]+/energy_value"
@@ -32,7 +33,7 @@ _READ_FILES = (
     'while :; do l=; for f in {files}; do while read -r x; do l="$l $x"; done <"$f"; done; echo "$l"; sleep {s}; done'
 )
 _READ_DUMP = (
-    "while :; do dumpsys {service} | {{ m=; l=; while read -r a b c d; do "
+    "while :; do {dumpsys} {service} | {{ m=; l=; while read -r a b c d; do "
     'case "$a" in "============="*) case "$d" in *meter*) m=1;; *) m=;; esac;; "=========="*) m=;; '
     '*) if [ "$m" ] && [ "$c" = mWs ]; then l="$l $a=$b"; fi;; esac; done; echo "$l"; }}; sleep {s}; done'
 )
@@ -58,8 +59,10 @@ class Odpm:
                 return f"no rail of a processor among those in {', '.join(files)}"
             script = _READ_FILES.format(files=" ".join(files), s="0.2")
             return self._plan(script, 200, _scope(rails))
-        if paths(shown, _MANIFEST) and COMMAND + "dumpsys" in shown:
-            return self._plan(_READ_DUMP.format(service=_SERVICE, s="1"), 1000, "rails of the processor")
+        dumpsys = program(shown, "dumpsys")
+        if paths(shown, _MANIFEST) and dumpsys is not None:
+            script = _READ_DUMP.format(dumpsys=shlex.quote(dumpsys), service=_SERVICE, s="1")
+            return self._plan(script, 1000, "rails of the processor")
         if refused:
             return refused[0]
         return "no energy_value under /sys/bus/iio/devices, and no power stats service of a Pixel"

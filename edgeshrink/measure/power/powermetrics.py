@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from edgeshrink.core.power import PowerSample
 from edgeshrink.measure.power.interface import RawSample, SamplingPlan
-from edgeshrink.measure.power.readings import COMMAND, AsPlanned, in_order
+from edgeshrink.measure.power.readings import AsPlanned, in_order, program
 
 _INTERVAL_MS = 200
 _PARTS = ("cpu", "gpu", "ane")
@@ -25,7 +25,7 @@ _KEEP = (
     r"""/<\/plist>/ { print ""; fflush() }"""
 )
 _SCRIPT = (
-    f"sudo -n powermetrics --samplers cpu_power,gpu_power,ane_power -i {_INTERVAL_MS} -b 1 --format plist 2>/dev/null"
+    f'"$1" -n "$2" --samplers cpu_power,gpu_power,ane_power -i {_INTERVAL_MS} -b 1 --format plist 2>/dev/null'
     f" | awk '{_KEEP}'"
 )
 
@@ -38,15 +38,15 @@ class Powermetrics(AsPlanned):
     commands = ("powermetrics", "sudo")
 
     def plan(self, shown: Mapping[str, str]) -> SamplingPlan | str:
-        for command in self.commands:
-            if COMMAND + command not in shown:
-                return f"there is no program {command}"
+        powermetrics, sudo = program(shown, "powermetrics"), program(shown, "sudo")
+        if powermetrics is None or sudo is None:
+            return f"there is no program {'powermetrics' if powermetrics is None else 'sudo'}"
         return SamplingPlan(
             self.name,
             "CPU, GPU and neural engine of the chip",
             "modelled",
             "Apple calls these figures estimates: a model of the chip's use, not a sensor",
-            command=("sh", "-c", _SCRIPT),
+            command=("sh", "-c", _SCRIPT, "sh", sudo, powermetrics),
             interval_ms=_INTERVAL_MS,
             notes=("it needs sudo without a password",),
             averages=True,

@@ -30,13 +30,6 @@ def integer(text: str | None) -> int | None:
     return int(text)
 
 
-def decimal(text: str | None) -> float | None:
-    """The same of a number that may have decimals."""
-    if text is None or not re.fullmatch(r"-?[0-9]{1,19}(\.[0-9]{1,19})?", text.strip()):
-        return None
-    return float(text)
-
-
 def in_order(samples: Sequence[RawSample], texts: int) -> Iterator[RawSample]:
     """Those with `texts` texts whose moment is later than all before: a clock that stands or jumps back is left out."""
     latest = float("-inf")
@@ -78,6 +71,12 @@ def why_unreadable(shown: Mapping[str, str], path: str) -> str | None:
     if reason is None:
         return None
     return f"{words(path)} cannot be read: {words(reason) or 'no reason given'}"
+
+
+def program(shown: Mapping[str, str], name: str) -> str | None:
+    """The path of that program on the device: a login without a terminal may have a shorter PATH than the probe."""
+    path = shown.get(COMMAND + name, "")
+    return path if path.startswith("/") and plain(path) == path else None
 
 
 def words(text: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from edgeshrink.core.power import PowerSample
 from edgeshrink.measure.power.interface import RawSample, SamplingPlan
 from edgeshrink.measure.power.jetson_rails import Total, total_of
-from edgeshrink.measure.power.readings import COMMAND, in_order
+from edgeshrink.measure.power.readings import in_order, program
 
 _INTERVAL_MS = 100
 _RAIL = re.compile(r"(?<!\S)([A-Z0-9][A-Z0-9_]{1,31}) (-?[0-9]{1,9})(?:mW)?(?:/-?[0-9]{1,9}(?:mW)?)+(?=\s|$)")
@@ -29,9 +29,10 @@ class Tegrastats:
     commands = ("tegrastats",)
 
     def plan(self, shown: Mapping[str, str]) -> SamplingPlan | str:
-        if COMMAND + "tegrastats" not in shown:
+        path = program(shown, "tegrastats")
+        if path is None:
             return "there is no program tegrastats"
-        command = ("tegrastats", "--interval", str(_INTERVAL_MS))
+        command = (path, "--interval", str(_INTERVAL_MS))
         scope = "the rails that make up the module"
         return SamplingPlan(self.name, scope, "measured", command=command, interval_ms=_INTERVAL_MS)
 

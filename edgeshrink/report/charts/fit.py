@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from edgeshrink.core.measurement import Memory
+from edgeshrink.core.measurement import NOT_SEEN, Memory
 from edgeshrink.core.reading import Measured, Reading
 from edgeshrink.core.report import Report
 from edgeshrink.report.charts import svg
@@ -22,8 +22,10 @@ _LEFT, _RIGHT = 6.0, 446.0
 def fit_chart(report: Report) -> svg.Figure:
     """Two bars that begin at zero: peak anonymous + mapped weights (+ the GPU's share), and the peak of the process."""
     memory = report.measurements.memory if report.measurements else None
-    if memory is None or not isinstance(memory.fit_bytes, Measured):
+    if memory is None or memory.fit_bytes == NOT_SEEN:
         return svg.Figure(_ID, _TITLE, "No session saw what must fit.", None)
+    if not isinstance(memory.fit_bytes, Measured):
+        return svg.Figure(_ID, _TITLE, f"Not known: {memory.fit_bytes.reason}.", None)
     rows = _rows(memory, memory.fit_bytes.value)
     limit = ram_limit(report)
     most = max([sum(part for part, _ in parts) for _, parts in rows] + ([limit.limit] if limit else []))
@@ -37,9 +39,13 @@ def fit_chart(report: Report) -> svg.Figure:
             parts.append(svg.element("rect", x=x(limit.limit) - 1.5, y=up, width=3, height=_BAR + 6, class_="bound"))
     said = "; ".join(f"{label}: {_spelled(pieces)}" for label, pieces in rows)
     gpu = ", the GPU's share" if isinstance(memory.gpu_bytes, Measured) else ""
+    mapped = any(part > 0 for part, kind in rows[0][1] if kind == "area-file")
+    weights, room = (
+        (", weights that stay in the mapped file", " Mapped weights must have room whole.") if mapped else ("", "")
+    )
     caption = (
-        f"Must fit: peak anonymous memory, weights that stay in the mapped file{gpu}. Resident: the most that the "
-        "process held, anonymous and file-backed. Mapped weights must have room whole."
+        f"Must fit: peak anonymous memory{weights}{gpu}. Resident: the most that the process held, anonymous and "
+        f"file-backed.{room}"
     )
     if limit is not None:
         at, words = x(limit.limit), f"budget {limit_value(limit)}"

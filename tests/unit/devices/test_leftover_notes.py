@@ -12,7 +12,7 @@ import pytest
 from edgeshrink.core.device import parse_address
 from edgeshrink.devices import removal
 from edgeshrink.devices.leftovers import clean_leftovers, new_note
-from edgeshrink.devices.removal import end_process, is_ours, new_name, remove
+from edgeshrink.devices.removal import end_process, is_ours, new_name, remove, remove_kept
 from edgeshrink.devices.transports.local import LocalTransport
 from edgeshrink.errors import DeviceError
 
@@ -44,6 +44,9 @@ def test_only_a_plain_path_of_our_making_is_ever_removed(folder: str) -> None:
         remove(LocalTransport(), folder)
     with pytest.raises(DeviceError, match="left alone"):
         end_process(LocalTransport(), folder, "pid.1")
+    if folder != "/home/me/edgeshrink-keep":
+        with pytest.raises(DeviceError, match="left alone"):
+            remove_kept(LocalTransport(), folder)
 
 
 def test_a_path_of_our_making_may_have_any_parent() -> None:

@@ -10,7 +10,7 @@ from recorded_devices import GALAXY_S24_ULTRA, MARKER, ORIN_NANO, PIXEL_8, RASPB
 
 from edgeshrink.catalog.profiles import load_profile, load_profiles
 from edgeshrink.core.device import ProbedDevice
-from edgeshrink.devices.local import this_machine
+from edgeshrink.devices.local import host_is, this_machine
 from edgeshrink.devices.matching import best_profile, match
 from edgeshrink.devices.probing.parse import parse
 
@@ -45,6 +45,14 @@ def test_a_recorded_device_is_its_profiles(name: str, profile_id: str) -> None:
 @pytest.mark.parametrize("name", ["Jetson Nano", "Raspberry Pi 5"])
 def test_a_device_that_no_profile_names_has_none(name: str) -> None:
     assert best_profile(device(RECORDED[name]), load_profiles()) is None
+
+
+def test_the_profile_of_this_machine_is_this_machines_however_it_is_asked() -> None:
+    board, profile = device(ORIN_NANO), this_machine()
+    here = replace(board, address="local")
+    assert host_is(profile) == match(here, profile)
+    assert match(here, profile).is_device
+    assert not match(board, profile).is_device and "another machine" in match(board, profile).why
 
 
 def test_of_the_same_name_but_with_cores_switched_off() -> None:

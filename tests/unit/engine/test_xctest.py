@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,26 @@ def test_a_folder_that_is_there_is_left_alone(model: Path, tmp_path: Path) -> No
         export_xctest(model, REQUEST, tmp_path / "mine")
 
 
+def test_an_export_without_a_profile_names_those_there_are(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="for which device") as caught:
+        export_xctest(model, Request(target="apple-silicon"), tmp_path / "package")
+    assert "iphone-15-pro" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_export_left_does_not_stop_the_next(model: Path, tmp_path: Path) -> None:
+    (tmp_path / ".package.part").mkdir()
+    (tmp_path / ".package.0a1b2c").mkdir()
+    export_xctest(model, REQUEST, tmp_path / "package")
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".package.0a1b2c", ".package.part", "package"]
+
+
+def test_only_gguf_files_are_measured_so(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"model\.onnx is no GGUF"):
+        export_xctest(tmp_path / "model.onnx", REQUEST, tmp_path / "package")
+
+
 def test_a_result_becomes_measurements_with_its_own_figures(model: Path, tmp_path: Path) -> None:
     measured = imported(model, tmp_path, lines())
     prefill = [line["ms"] for line in lines() if line["event"] == "prefill" and line["tokens"] == 64]
@@ -87,6 +108,32 @@ def test_a_result_becomes_measurements_with_its_own_figures(model: Path, tmp_pat
     assert measured.memory.peak_rss_bytes.value == max(marks)  # type: ignore[type-var]
     assert measured.partial == ""
     assert isinstance(measured.energy_mj_per_token, Unmeasured)
+
+
+def test_what_was_timed_is_told_by_the_record_and_not_by_the_importers_flags(model: Path, tmp_path: Path) -> None:
+    other = replace(REQUEST, context=256, session=SessionOptions(prompt_tokens=(200,), decode_tokens=7, repetitions=9))
+    report = profile_imported(model, other, result_of(model, tmp_path, lines()))
+    seen = report.measurements
+    assert seen is not None
+    assert [point.prompt_tokens for point in seen.prefill] == [16, 64]
+    assert isinstance(seen.decode_tok_s, Measured) and "5 repetitions of 32 tokens" in seen.decode_tok_s.how
+    assert (seen.repetitions, report.context) == (5, 512)
+    assert not any("does not fit" in note for note in seen.notes)
+
+
+def test_pages_that_an_app_is_not_told_of_are_not_counted_as_none(model: Path, tmp_path: Path) -> None:
+    assert isinstance(imported(model, tmp_path, lines()).memory.major_faults, Unmeasured)
+    report = profile_imported(model, REQUEST, result_of(model, tmp_path, lines()))
+    assert "paging" not in {line.name: line.outcome for line in report.verdict.lines}
+
+
+def test_without_a_profile_the_one_of_the_device_judges(model: Path, tmp_path: Path) -> None:
+    said = lines()
+    for line in said:
+        if line["event"] == "device":
+            line.update(model="iPhone16,1", system="iOS", os="18.1", cores=6, ram_bytes=8 * 10**9)
+    report = profile_imported(model, Request(session=OPTIONS), result_of(model, tmp_path, said))
+    assert (report.profile, report.target, report.on_device) == ("iphone-15-pro", "apple-silicon", True)
 
 
 def test_a_device_that_is_not_the_profiles_is_not_judged(model: Path, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from edgeshrink.core.reading import Unmeasured
 from edgeshrink.measure.power.android_battery import AndroidBattery
+from edgeshrink.measure.power.energy import record_power
 from edgeshrink.measure.power.interface import RawSample, SamplingPlan
 from edgeshrink.measure.power.readings import UNREADABLE
 
@@ -68,12 +70,36 @@ def test_a_phone_that_does_not_discharge_is_refused(status: str) -> None:
     assert "unplug it" in reason and (status or "unknown") in reason
 
 
-def test_a_charger_beside_a_discharging_battery_is_noted() -> None:
-    shown = phone("-500000") | {"/sys/class/power_supply/usb/online": "1", "/sys/class/power_supply/dc/online": "0"}
-    plan = planned(shown)
-    (note,) = plan.notes
-    assert "a charger is connected (usb)" in note
-    assert note in AndroidBattery().settled(plan, samples(-500_000)).why
+USB, DC = "/sys/class/power_supply/usb/online", "/sys/class/power_supply/dc/online"
+
+
+@pytest.mark.parametrize("online", ["1", "2", "", "yes"])
+def test_a_charger_beside_a_discharging_battery_is_refused(online: str) -> None:
+    reason = AndroidBattery().plan(phone("-500000") | {DC: "0", USB: online})
+    assert isinstance(reason, str)
+    assert "a charger is plugged in (usb)" in reason and "adb over Wi-Fi" in reason
+
+
+def test_where_it_cannot_be_seen_whether_a_charger_is_there_nothing_is_measured() -> None:
+    reason = AndroidBattery().plan(phone("-500000") | {USB: "", UNREADABLE + USB: "Permission denied"})
+    assert "whether a charger is plugged in is not known" in str(reason) and "Permission denied" in str(reason)
+
+
+def test_what_is_online_without_giving_power_does_not_count() -> None:
+    folder = "/sys/class/power_supply"
+    plan = planned(phone("-500000") | {f"{folder}/battery/online": "1", f"{folder}/otg/online": "1", USB: "0"})
+    assert plan.files[3:] == (USB,)
+
+
+def test_a_charger_that_is_plugged_in_during_the_session_ends_what_counts() -> None:
+    plan = planned(phone("-500000") | {DC: "0", USB: "0"})
+    online = ["0"] * 3 + ["1"] * 4 + [None]
+    taken = [RawSample(float(n), ("-500000", "4000000", "Discharging", "0", text)) for n, text in enumerate(online)]
+    assert [sample.at_s for sample in AndroidBattery().watts(plan, taken)] == [0.0, 1.0, 2.0]
+    assert "a charger was plugged in during 4 of 8 readings" in AndroidBattery().settled(plan, taken).why
+    record, net = record_power(AndroidBattery(), plan, taken[3:], (3.0, 5.0), [(5.0, 7.0, 10)])
+    assert isinstance(net, Unmeasured) and record.origin == "unavailable"
+    assert "a charger was plugged in during 4 of 5 readings" in net.reason and "adb over Wi-Fi" in net.reason
 
 
 def test_a_phone_that_closes_its_files_says_so() -> None:

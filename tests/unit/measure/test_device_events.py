@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeshrink.core.plain import plain
 from edgeshrink.errors import DeviceError
 from edgeshrink.measure.device import record as record_module
 from edgeshrink.measure.device.events import Decode, End, Failed, Hello, Load, Loaded, Prefill, Sample
@@ -104,6 +105,21 @@ def test_lines_and_their_length_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
         read_events(['{"event":"tea"}'] * 4)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        lines.decode(3, 0, [1.0] * 4),
+        {"event": "sample", "t": 1.0, "v": [None] * 4},
+        {"event": "greedy", "prompt": [1, 2], "ids": [3, 4]},
+    ],
+)
+def test_all_that_is_kept_of_all_lines_is_bounded(said: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "MOST_VALUES", 20)
+    assert len(lines.record(*[said] * 4).events) == 4
+    with pytest.raises(DeviceError, match="more than 20 values"):
+        lines.record(*[said] * 5)
+
+
 def test_deep_nesting_is_no_crash() -> None:
     with pytest.raises(DeviceError):
         read_events(["[" * 100_000, "{}"])
@@ -130,7 +146,7 @@ def test_any_text_is_read_or_refused_and_nothing_else(said: list[str]) -> None:
     try:
         record = read_events(said)
     except DeviceError as error:
-        assert error.message.isprintable()
+        assert error.message == plain(error.message)
     else:
         assert len(record.events) <= len(said)
 
@@ -142,7 +158,7 @@ def test_an_event_with_one_field_replaced_is_read_or_refused(event: dict[str, An
     try:
         record = lines.record(event | {field: data.draw(JSON)}, lines.end())
     except DeviceError as error:
-        assert error.message.isprintable()
+        assert error.message == plain(error.message)
     else:
         assert len(record.events) == 2
 

@@ -35,7 +35,16 @@ def test_percentiles_get_their_samples() -> None:
 
 def test_everything_fits_the_context() -> None:
     plan = schedule(SessionOptions(decode_tokens=512, depths=(100,)), (200,), 128)
-    assert plan.lengths == () and plan.decode_tokens == 127 and plan.depths == (1,)
+    assert plan.lengths == () and plan.decode_tokens == 28 and plan.depths == (32, 100)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "context", "depth", "tokens"), [(32, 128, 32, 96), (120, 128, 108, 20), (64, 512, 64, 128)]
+)
+def test_decode_is_shortened_before_its_depth_is(prompt: int, context: int, depth: int, tokens: int) -> None:
+    plan = schedule(SessionOptions(decode_tokens=128), (prompt,), context)
+    assert (plan.depths, plan.decode_tokens) == ((depth,), tokens)
+    assert plan.decode_tokens * plan.repetitions >= 100, "enough for a p99"
 
 
 def plan_of(interval_ms: int) -> SamplingPlan:
@@ -53,10 +62,10 @@ def test_a_power_source_gets_rest_and_decode_enough_for_its_sensor() -> None:
     assert (slow.idle_s, slow.sustain_s) == (15.0, 75.0)
 
 
-def test_the_deadline_grows_with_what_a_token_takes() -> None:
+def test_the_deadline_grows_with_the_model() -> None:
     plan = schedule(SessionOptions(), (512,), 2048)
-    assert plan.deadline_s(0.01) < plan.deadline_s(2.0) <= 7 * 3600
-    assert plan.deadline_s(0.5) >= 0.5 * 5 * (512 + 512 + 128)
+    assert plan.deadline_s(5 << 20) < plan.deadline_s(1 << 30) <= 7 * 3600
+    assert plan.deadline_s(50_000_000) >= 5 * (512 + 512 + 128)
 
 
 def test_small_cores_are_left_out() -> None:
@@ -64,6 +73,25 @@ def test_small_cores_are_left_out() -> None:
     assert threads_for(lines.device(cores=8, clusters=clusters)) == 4
     assert threads_for(lines.device(cores=6, clusters=(CpuCluster("A78AE", 6),))) == 6
     assert threads_for(lines.device(cores=0)) == 1
+
+
+def test_a_cluster_that_hides_its_clock_is_known_by_its_cores() -> None:
+    hidden = (CpuCluster("Arm Cortex-X3", 1, 2914.0), CpuCluster("Arm Cortex-A715", 4, 2367.0),
+              CpuCluster("Arm Cortex-A510", 4))  # fmt: skip
+    assert threads_for(lines.device(cores=9, clusters=hidden)) == 5
+    big = (CpuCluster("Arm Cortex-X4", 4, 3250.0), CpuCluster("Arm Cortex-A720", 4))
+    assert threads_for(lines.device(cores=8, clusters=big)) == 4
+    strange = (CpuCluster("Arm part 0xfff", 2, 3000.0), CpuCluster("Arm part 0xffe", 6))
+    assert threads_for(lines.device(cores=8, clusters=strange)) == 2
+    alike = (CpuCluster("Arm Cortex-A78AE", 1, 1510.0), CpuCluster("Arm Cortex-A78AE", 5))
+    assert threads_for(lines.device(cores=6, clusters=alike)) == 6
+
+
+def test_a_mac_uses_its_fast_cores() -> None:
+    kinds = (CpuCluster("Apple M4 performance core", 4), CpuCluster("Apple M4 efficiency core", 6))
+    assert threads_for(lines.device(system="darwin", cores=10, clusters=kinds)) == 4
+    newer = (CpuCluster("Apple M9 super core", 4), CpuCluster("Apple M9 performance core", 6))
+    assert threads_for(lines.device(system="darwin", cores=10, clusters=newer)) == 4
 
 
 ZONE = "/sys/class/thermal/thermal_zone"
@@ -84,16 +112,29 @@ SHOWN = {
 }
 
 
-def test_heat_and_clocks_are_sampled_beside_a_long_run_only() -> None:
+def test_heat_and_clocks_are_sampled_in_every_session_and_faster_beside_a_long_run() -> None:
     probe = Probe(lines.device(), SHOWN)
-    assert plan_sampling(probe, (), sustained=False).files == ()
+    now_and_then = plan_sampling(probe, (), sustained=False)
     sampled = plan_sampling(probe, (), sustained=True)
+    assert now_and_then.files == sampled.files
+    assert now_and_then.interval_ms >= 2000 > sampled.interval_ms
     assert sampled.zones == (("cpu-thermal", f"{ZONE}1/temp"), ("soc0-thermal", f"{ZONE}10/temp"))
     assert sampled.files[2:] == (f"{POLICY}0/scaling_cur_freq", f"{POLICY}4/scaling_cur_freq")
     sample = Sample(1.0, ("52500", "61000", "1200000", "1500000"))
     assert sampled.temperature(sample) == (61.0, "soc0-thermal")
     assert sampled.frequency_mhz(sample) == 1500.0
     assert sampled.temperature(Sample(1.0, ())) is None and sampled.frequency_mhz(Sample(1.0, ())) is None
+
+
+def test_beside_files_of_a_power_source_only_the_hottest_sensor_is_read() -> None:
+    rail = "/sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3"
+    shown = {f"{rail}/in1_label": "VDD_IN", f"{rail}/in1_input": "4968", f"{rail}/curr1_input": "1000"}
+    probe = Probe(lines.device(), SHOWN | shown)
+    quick = plan_sampling(probe, ("ina3221",), sustained=False)
+    assert quick.power_files, quick.power
+    assert quick.zones == (("cpu-thermal", f"{ZONE}1/temp"),) and not quick.clocks
+    assert quick.interval_ms < 2000
+    assert len(plan_sampling(probe, ("ina3221",), sustained=True).zones) == 2
 
 
 def test_without_clusters_a_few_cores_stand_for_all() -> None:

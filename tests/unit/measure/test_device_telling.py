@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import device_lines as lines
@@ -136,3 +137,23 @@ def test_energy_of_a_fast_model_is_taken_from_decode_that_went_on() -> None:
     apart = {"event": "sustained", "from": 48.0, "to": 49.0, "tokens": 50}
     found = decode_windows(lines.record(*whole_run(), *stretches, apart), plan)
     assert found == [(40.0, 43.0, 423), (43.0, 46.0, 432)], "no window spans a gap"
+
+
+def test_heat_and_clock_are_those_of_the_timed_part() -> None:
+    sampled = Sampled("no power", (("cpu-thermal", "/temp"),), ("/freq",), slow=True)
+    samples = [
+        {"event": "sample", "t": at, "v": [str(millidegrees), str(khz)]}
+        for at, millidegrees, khz in ((12.0, 95000, 600000), (20.0, 61000, 1500000), (22.0, 64000, 1400000))
+    ]
+    found = tell(lines.record(*whole_run(), *samples), sampled=sampled).after
+    assert value(found.temperature_c) == 64.0 and "cpu-thermal" in found.temperature_c.how  # type: ignore[union-attr]
+    assert value(found.frequency_mhz) == 1450.0
+    warm = replace(STATE, temperature_c=Measured(70.0))
+    assert value(tell(lines.record(*whole_run(), *samples), sampled=sampled, after=warm).after.temperature_c) == 70.0
+    assert tell(lines.record(*whole_run())).after == STATE
+
+
+def test_loads_that_failed_after_measuring_say_why() -> None:
+    found = tell(lines.record(*whole_run()), loads=lines.record(lines.hello()), no_loads="killed while loading")
+    assert found.load_cold_ms == found.load_warm_ms == Unmeasured("killed while loading")
+    assert value(found.decode_tok_s) > 0 and found.partial == ""

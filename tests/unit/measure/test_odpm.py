@@ -98,7 +98,7 @@ def test_a_torn_line_and_a_counter_that_started_again_are_left_out() -> None:
 def test_where_files_are_closed_the_dump_of_a_pixel_is_read() -> None:
     closed = {FILE: "", UNREADABLE + FILE: "Permission denied"}
     plan = planned(closed | MANIFEST | DUMPSYS)
-    assert "dumpsys android.hardware.power.stats.IPowerStats/default" in plan.command[-1]
+    assert "/system/bin/dumpsys android.hardware.power.stats.IPowerStats/default" in plan.command[-1]
     assert "Permission denied" in str(Odpm().plan(closed | DUMPSYS))
     assert "of a Pixel" in str(Odpm().plan(DUMPSYS)), "another phone's dumpsys has no such service"
 
@@ -145,7 +145,7 @@ def test_the_loop_over_the_dump_keeps_the_meter_alone(dump: str, tmp_path: Path)
     asked = "android.hardware.power.stats.IPowerStats/default"
     dumpsys.write_text(f"#!/bin/sh\n[ \"$1\" = {asked} ] && cat '{tmp_path}/dump'\n")
     dumpsys.chmod(0o755)
-    plan = planned(MANIFEST | DUMPSYS)
+    plan = planned(MANIFEST | {"command:dumpsys": str(dumpsys)})
     first, second = lines_of(plan, tmp_path, 2)
     assert first == second and "99999" not in first
     assert watts(plan, first, spent(second)) == pytest.approx([3.0, 3.0])

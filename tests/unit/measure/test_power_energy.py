@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.measure.power.curve import Curve
 from edgeshrink.measure.power.energy import no_power, record_power
 from edgeshrink.measure.power.interface import RawSample, SamplingPlan
-from edgeshrink.measure.power.readings import AsPlanned, decimal
+from edgeshrink.measure.power.readings import AsPlanned
 
 PLAN = SamplingPlan("bench", "all that the bench draws", "measured", files=("watts",))
 
@@ -32,8 +33,8 @@ class Watts(AsPlanned):
         return PLAN
 
     def watts(self, plan: SamplingPlan, samples: Sequence[RawSample]) -> tuple[PowerSample, ...]:
-        found = [(sample.at_s, decimal(sample.texts[0])) for sample in samples]
-        return tuple(PowerSample(at_s, watts) for at_s, watts in found if watts is not None)
+        found = [(sample.at_s, sample.texts[0] or "") for sample in samples]
+        return tuple(PowerSample(at_s, float(text)) for at_s, text in found if re.fullmatch(r"[0-9.]+", text))
 
 
 def sampled(power: Callable[[float], float], ends: float, every_s: float = 0.05) -> list[RawSample]:

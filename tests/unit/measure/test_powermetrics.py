@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -44,8 +43,8 @@ BIG_SUR = f"""{HEAD}<key>processor</key><dict>
 PARTS_ONLY = SONOMA.replace("<key>combined_power</key><real>3248.07</real>\n", "")
 
 
-def planned() -> SamplingPlan:
-    plan = Powermetrics().plan({"command:powermetrics": "/usr/bin/powermetrics", "command:sudo": "/usr/bin/sudo"})
+def planned(sudo: str = "/usr/bin/sudo") -> SamplingPlan:
+    plan = Powermetrics().plan({"command:powermetrics": "/usr/bin/powermetrics", "command:sudo": sudo})
     assert isinstance(plan, SamplingPlan)
     return plan
 
@@ -73,11 +72,9 @@ def test_a_whole_list_and_what_the_filter_leaves_of_it_give_the_same(
     (tmp_path / "list").write_text(document)
     sudo = tmp_path / "sudo"
     print_three = f"for n in 1 2 3; do cat '{tmp_path}/list'; printf '\\000'; done"
-    sudo.write_text(f"#!/bin/sh\n[ \"$1 $2\" = '-n powermetrics' ] || exit 9\n{print_three}\n")
+    sudo.write_text(f"#!/bin/sh\n[ \"$1 $2\" = '-n /usr/bin/powermetrics' ] || exit 9\n{print_three}\n")
     sudo.chmod(0o755)
-    program = subprocess.run(
-        planned().command, env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}, capture_output=True, check=True
-    )
+    program = subprocess.run(planned(str(sudo)).command, capture_output=True, check=True)
     lines = program.stdout.decode().splitlines()
     assert len(lines) == 3
     assert all(len(line) < 1000 for line in lines)
@@ -87,7 +84,7 @@ def test_a_whole_list_and_what_the_filter_leaves_of_it_give_the_same(
 def test_it_is_modelled_and_says_that_sudo_must_not_ask() -> None:
     plan = planned()
     assert plan.origin == "modelled" and "estimates" in plan.why
-    assert "sudo -n " in plan.command[-1]
+    assert '"$1" -n "$2" ' in plan.command[2]
     assert plan.notes == ("it needs sudo without a password",)
     assert "there is no program sudo" in str(Powermetrics().plan({"command:powermetrics": "/usr/bin/powermetrics"}))
 

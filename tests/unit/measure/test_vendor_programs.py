@@ -19,7 +19,7 @@ from edgeshrink.measure.device.vendor.watched import _WATCH, Look
 def test_a_path_on_the_device_is_a_whole_one() -> None:
     program = named_program("device:/data/local/tmp/llama_main")
     assert (program.name, program.on_device) == ("llama_main", True)
-    assert program.digest == "device:/data/local/tmp/llama_main"
+    assert program.place == "device:/data/local/tmp/llama_main"
     with pytest.raises(UsageError, match="no path on a device"):
         named_program("device:llama_main")
     with pytest.raises(UsageError, match="there is no such file"):

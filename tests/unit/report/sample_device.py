@@ -305,7 +305,7 @@ def _session(device: ProbedDevice, *, threads: int, speed: float, chance: random
         taken_at="2026-11-21T16:02:11Z",
         repetitions=5,
         host=HostFacts(device.id, f"{device.os} {device.machine}", device.cpu, device.cores, device.ram_bytes, ""),
-        runtime=RuntimeFacts("llama.cpp", "0.3.36", "0.1.0+3f9a", "CPU", ("neon", "dotprod"), threads, 0, 2048),
+        runtime=RuntimeFacts("llama_cpp", "0.3.36", "0.1.0+3f9a", "CPU", ("neon", "dotprod"), threads, 0, 2048),
         before=_state(38.0, 0.4),
         after=_state(64.0, 4.1),
         load_cold_ms=Measured(2210.0, 1),
@@ -344,7 +344,7 @@ def _memory() -> Memory:
         peak_pss_bytes=Unmeasured("the runner does not read smaps_rollup"),
         baseline_rss_bytes=Measured(5.0 * MIB, how="before the file was opened"),
         timeline=timeline,
-        fit_bytes=Measured(float(anon + WEIGHTS), how="peak anonymous + weight bytes in the mapped file"),
+        fit_bytes=Measured(float(anon + WEIGHTS), how="peak anonymous + mapped weights"),
         major_faults=Measured(0.0, 3, how="ru_majflt over prefill and decode"),
     )
 

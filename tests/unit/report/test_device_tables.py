@@ -114,7 +114,7 @@ def test_sessions_say_what_speaks_against_each_device() -> None:
     assert "adb:37201FDJH000AB: power is inferred: current_now taken as mA" in text
     assert f"! ssh:emulated: {EMULATED}" in text
     assert "! ssh:emulated: partial, the session ended early" in text
-    assert "ssh:emulated: 44 of 48 greedy ids" in text
+    assert "ssh:emulated: 44 of 48 greedy choices" in text
     assert "✗ adb:R58M123ABCD: adb: R58M123ABCD is unauthorized" in text
     assert text.count(CHARGING) == 1
 
@@ -123,6 +123,18 @@ def test_a_device_that_failed_without_a_word_still_has_a_sentence() -> None:
     sessions = replace(sample_sessions(), outcomes=(DeviceOutcome("adb:X", None, ""),))
     assert "adb:X: it failed and left no word" in words(shown(render_sessions(sessions)))
     assert "No device was measured" in shown(render_sessions(replace(sessions, outcomes=())))
+
+
+def test_an_error_that_begins_with_its_device_names_it_once() -> None:
+    outcome = DeviceOutcome("ssh:x", None, "ssh:x: no ssh server answers")
+    text = words(shown(render_sessions(replace(sample_sessions(), outcomes=(outcome,)))))
+    assert "✗ ssh:x: no ssh server answers" in text and "ssh:x: ssh:x" not in text
+
+
+def test_two_in_turn_that_ended_early_say_so_first() -> None:
+    text = words(shown(render_interleaved(replace(sample_interleaved(), rounds=3, partial="the link was lost."))))
+    assert text.startswith("! partial, it ended early: the link was lost; 3 whole rounds stand")
+    assert "partial" not in shown(render_interleaved(sample_interleaved()))
 
 
 def test_paging_is_said_where_nothing_was_judged() -> None:

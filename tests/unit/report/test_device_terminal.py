@@ -11,12 +11,13 @@ from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.measurement import NOT_SEEN, Measurements, Memory, Sustained, SustainedPoint
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.report import Report
+from edgeshrink.judging import judge
 from edgeshrink.report.card import model_card
 from edgeshrink.report.comparison import notes
 from edgeshrink.report.device_told import cpu_text, device_facts, device_name, device_text
 from edgeshrink.report.format import limit_text, line_label, short_text
 from edgeshrink.report.html import report_to_html
-from edgeshrink.report.predicted import predicted_and_measured
+from edgeshrink.report.predicted import line_error, predicted_and_measured
 from edgeshrink.report.session_told import (
     fit_text,
     hottest,
@@ -28,9 +29,11 @@ from edgeshrink.report.session_told import (
     warnings,
 )
 from edgeshrink.report.terminal import render_report
+from edgeshrink.report.told import is_native
 
 from .sample import sample_report
 from .sample_device import (
+    BUDGET,
     CHARGING,
     JETSON,
     PIXEL,
@@ -166,7 +169,29 @@ def test_the_gpus_share_is_counted_or_said_to_be_missing() -> None:
     memory = replace(seen_of(report).memory, gpu_bytes=Measured(1.5e9))
     counted = replace(report, measurements=replace(seen_of(report), memory=memory))
     assert "1.40 GiB of shared memory" in told(counted)
-    assert "mapped weights + the GPU's share" in fit_text(counted, memory)
+    assert "Must fit 884 MiB (peak anonymous + mapped weights)" in told(counted)
+
+
+def test_what_must_fit_is_told_as_the_session_put_it_together() -> None:
+    report = sample_jetson_report()
+    for reading, said in (
+        (
+            Measured(5e8, how="peak anonymous, the weights in it: they were read, not mapped"),
+            "they were read, not mapped",
+        ),
+        (Unmeasured("at least 900 MiB: what else the GPU holds is not known"), "Must fit at least 900 MiB"),
+    ):
+        memory = replace(seen_of(report).memory, fit_bytes=reading)
+        text = told(replace(report, measurements=replace(seen_of(report), memory=memory)))
+        assert said in text and "mapped weights)" not in text
+
+
+def test_the_mark_behind_a_peak_is_the_systems_own() -> None:
+    report = sample_phone_report()
+    peak = Measured(5e8, how="the native runner; the highest physical footprint, by the system's own mark")
+    memory = replace(seen_of(report).memory, peak_rss_bytes=peak)
+    text = told(replace(report, measurements=replace(seen_of(report), memory=memory)))
+    assert "477 MiB (physical footprint)" in text and "VmHWM" not in text
 
 
 def test_what_no_session_saw_is_not_told() -> None:
@@ -178,7 +203,7 @@ def test_what_no_session_saw_is_not_told() -> None:
     ("reading", "said"),
     [
         (Measured(1.0, 48), "48 of 48 greedy ids as on this host"),
-        (Measured(44 / 48, 48), "44 of 48 greedy ids as on this host, then they part"),
+        (Measured(44 / 48, 48), "44 of 48 greedy choices as on this host, each after the same ids"),
         (Unmeasured("--no-parity"), "not compared: --no-parity"),
     ],
 )
@@ -257,10 +282,10 @@ def test_control_characters_of_a_device_never_reach_the_terminal() -> None:
 
 def test_the_card_tells_of_the_device_with_its_warnings() -> None:
     card = model_card(sample_emulated_report())
-    assert "over ssh:emulated" in card and "through llama.cpp" in card
+    assert "over ssh:emulated" in card and "through llama_cpp" in card
     assert "**Emulated CPU (qemu-user): speed and power are not the device's.**" in card
     assert f"**Partial, the session ended early: {UNPLUGGED}" in card
-    assert "| Parity | 44 of 48 greedy ids as on this host, then they part |" in card
+    assert "| Parity | 44 of 48 greedy choices as on this host, each after the same ids |" in card
     width = 0
     for line in card.splitlines():
         bars = line.replace("\\|", "").count("|")
@@ -288,6 +313,35 @@ def test_an_emulated_speed_is_not_held_against_a_prediction() -> None:
     assert [row.label for row in predicted_and_measured(emulated)] == ["Artifact size", "Peak RAM"]
 
 
+@pytest.mark.parametrize(("report", "labels"), [
+    (sample_jetson_report(), ["Artifact size", "Peak RAM", "TTFT p95 at 256 tokens", "Decode speed"]),
+    (sample_emulated_report(), ["Artifact size", "Peak RAM"]),
+    (sample_elsewhere_report(), ["Artifact size"]),
+])  # fmt: skip
+def test_judged_anyway_another_devices_figures_are_not_held_against_a_prediction(
+    report: Report, labels: list[str]
+) -> None:
+    seen = seen_of(report)
+    lines = judge(
+        BUDGET, artifact_bytes=report.artifact.nbytes, measurements=seen, quality=Unmeasured(""),
+        predictions=sample_report().predictions, delegate="cpu", network=False,
+    ).lines  # fmt: skip
+    judged = replace(report, predictions=sample_report().predictions, verdict=replace(report.verdict, lines=lines))
+    assert [row.label for row in predicted_and_measured(judged)] == labels
+    off = {line.name for line in lines if line_error(judged, line) is not None}
+    assert {line_label(name) for name in off} == set(labels)
+    table = shown(render_report(judged))
+    speed = next(row for row in table.splitlines() if row.startswith("Decode speed"))
+    assert ("%" in speed) == ("Decode speed" in labels)
+
+
+def test_a_python_session_that_names_no_python_is_none_of_the_runners() -> None:
+    report = python_session()
+    nameless = replace(seen_of(report), host=replace(seen_of(report).host, python=""))
+    nameless = replace(nameless, runtime=replace(nameless.runtime, name="onnx"))
+    assert not is_native(nameless) and is_native(seen_of(sample_phone_report()))
+
+
 def test_paging_is_not_said_again_as_a_note() -> None:
     report = sample_phone_report()
     notes = ("prompts are tokens of shipped text", "paging: 214 pages had to come from storage")
@@ -299,6 +353,7 @@ def python_session() -> Report:
     """What the Python runtime on a device gives: its figures are a Python's."""
     report = sample_report()
     seen = replace(seen_of(report), device=PIXEL)
+    seen = replace(seen, runtime=replace(seen.runtime, name="onnx"))
     return replace(report, measurements=replace(seen, host=replace(seen.host, python="3.11.9")))
 
 

@@ -6,7 +6,8 @@ import threading
 import pytest
 from rich.console import Console
 
-from edgeshrink.core.events import Progress
+from edgeshrink.core.events import Progress, notice
+from edgeshrink.core.plain import plain
 from edgeshrink.report.progress import ProgressBars
 
 
@@ -39,6 +40,23 @@ def test_a_pipe_gets_not_one_byte(quiet: bool) -> None:
     with ProgressBars(quiet=quiet, console=Console(file=stream, force_terminal=False)) as listener:
         listener(Progress("write", 1, 2))
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_notice_reaches_a_person_at_a_pipe_once(quiet: bool) -> None:
+    stream = io.StringIO()
+    with ProgressBars(quiet=quiet, console=Console(file=stream, force_terminal=False, width=20)) as listener:
+        for _ in range(2):
+            listener(notice("adb:R1: unlock the phone [and] tap \x1b[31mAllow"))
+    assert stream.getvalue() == plain("adb:R1: unlock the phone [and] tap \x1b[31mAllow") + "\n"
+
+
+def test_a_notice_stays_on_a_terminal_where_bars_go_away() -> None:
+    console, stream = terminal()
+    with ProgressBars(console=console) as listener:
+        listener(Progress("measure", 1, 2))
+        listener(notice("adb:R1: unlock the phone"))
+    assert stream.getvalue().count("adb:R1: unlock the phone\n") == 1
 
 
 def test_quiet_is_silent_on_a_terminal_too() -> None:

@@ -21,11 +21,12 @@ _LONGEST_TEXT = 4000
 class Answers:
     """Takes the job's lines; `measured` is its result, once it has come. DeviceError; an Error that the job told."""
 
-    def __init__(self, device: ProbedDevice, task: str, sha256: str, listener: Listener) -> None:
+    def __init__(self, device: ProbedDevice, task: str, *, sha256: str, runtime: str, listener: Listener) -> None:
+        """`sha256` and `runtime`: what was asked to be measured, and through what."""
         self.measured: Measurements | None = None
         self._device = device
         self._task = task
-        self._sha256 = sha256
+        self._asked = (sha256, runtime)
         self._listener = listener
         self._lines = 0
 
@@ -43,9 +44,9 @@ class Answers:
                 told = _rebuilt(message)
             else:
                 self.measured = TypeAdapter(Measurements).validate_python(message["measurements"])
-                if self.measured.artifact_sha256 == self._sha256:
+                if (self.measured.artifact_sha256, self.measured.runtime.name) == self._asked:
                     return
-                told = DeviceError(f"{self._device.address}: the session there measured another artifact")
+                told = DeviceError(f"{self._device.address}: the session there measured something else than was asked")
         except (ValueError, ValidationError, TypeError, KeyError, AttributeError) as error:
             raise DeviceError(
                 f"{self._device.address}: the session's answer is not what it must be: {plain(line[:80])}"

@@ -59,7 +59,7 @@ def measure_in_python(
     `python` names an interpreter on the device; see `ready_interpreter`. DeviceError, DeviceLost, NoSpace,
     RuntimeFailed. Of `options`, depths, a sustained run and unmapped weights are the native runner's alone.
     """
-    with open_workspace(transport, keep=options.keep, leftovers=leftovers) as workspace:
+    with open_workspace(transport, keep=options.keep, leftovers=leftovers, listener=listener) as workspace:
         interpreter = ready_interpreter(workspace, device, runtime, given=python, confirm=confirm)
         with tempfile.TemporaryDirectory(prefix="edgeshrink-") as scratch:
             package, digest = write_package(Path(scratch))
@@ -81,7 +81,8 @@ def measure_in_python(
             request.write_text(json.dumps(asked), encoding="utf-8")
             asked_there = workspace.put(request, sha256=sha256_of(request), name="request.json")
         notes = cool_down(options.cool_down, lambda: device_state(transport).temperature_c, listener)
-        answers = Answers(device, f"measure {artifact.name} on {device.address}", sha256, listener)
+        task = f"measure {artifact.name} on {device.address}"
+        answers = Answers(device, task, sha256=sha256, runtime=runtime, listener=listener)
         # What the session and its libraries write is to go with the workspace.
         within = ("env", f"TMPDIR={workspace.folder}", f"XDG_CACHE_HOME={workspace.folder}/cache", *_QUIET)
         done = workspace.run(
@@ -98,9 +99,9 @@ def measure_in_python(
             f"{device.address}: the session ended with exit status {done.status} before it was done",
             hint=said[-_QUOTED:] or "it said nothing",
         )
-    return replace(
-        answers.measured, device=device, notes=(*notes, *answers.measured.notes, *_not_done(options, network))
-    )
+    behind = (workspace.left_behind,) if workspace.left_behind else ()
+    said_notes = (*notes, *answers.measured.notes, *_not_done(options, network), *behind)
+    return replace(answers.measured, device=device, notes=said_notes)
 
 
 def _not_done(options: SessionOptions, network: bool) -> tuple[str, ...]:

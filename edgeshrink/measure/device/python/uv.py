@@ -14,6 +14,8 @@ from edgeshrink.devices.workspace import Workspace
 from edgeshrink.errors import ToolMissing
 from edgeshrink.measure.files import sha256_of
 
+UV = "uv==0.13.9"
+"""What is brought; a uv that the device has already is taken as it is."""
 PLATFORMS = {"aarch64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}
 _BINARY = ".data/scripts/uv"
 _DOWNLOAD_S = 600.0
@@ -37,7 +39,7 @@ def find_uv(workspace: Workspace, device: ProbedDevice) -> str:
 def download_command(platform: str, folder: Path) -> Sequence[str]:
     """This host's own pip, which knows the registry that this host uses; it brings a wheel for another machine."""
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
-    return (*pip, "--no-deps", "--only-binary=:all:", "--platform", platform, "--dest", str(folder), "uv")
+    return (*pip, "--no-deps", "--only-binary=:all:", "--platform", platform, "--dest", str(folder), UV)
 
 
 def fetch_uv(platform: str, folder: Path) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.events import Listener
+from edgeshrink.devices.transports.interface import Transport
 from edgeshrink.devices.workspace import Workspace
 from edgeshrink.errors import DataError, DeviceError, UsageError
 from edgeshrink.measure.files import sha256_of
@@ -16,16 +17,26 @@ from edgeshrink.toolchain.runner.build import BuiltRunner
 from edgeshrink.toolchain.runner.platform import RunnerPlatform, System
 
 ON_DEVICE = "device:"
+_HASHING_S = 300.0
+_SUM = """
+[ -f "$1" ] && [ -x "$1" ] || exit 3
+for tool in sha256sum 'toybox sha256sum' 'busybox sha256sum' 'shasum -a 256'; do
+  $tool <"$1" 2>/dev/null && exit 0
+done
+exit 4
+"""
+_NOT_THERE = 3
 _ANDROID_LOADER = "/system/bin/linker"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,90}")
 
 
 @dataclass(frozen=True, slots=True)
 class VendorProgram:
-    """`path` is this machine's, or with `on_device` the device's."""
+    """`path` is this machine's, or with `on_device` the device's. `sha256`: "" until it was `identified`."""
 
     path: str
     on_device: bool
+    sha256: str = ""
 
     @property
     def name(self) -> str:
@@ -34,11 +45,6 @@ class VendorProgram:
     @property
     def place(self) -> str:
         return f"{ON_DEVICE}{self.path}" if self.on_device else self.path
-
-    @property
-    def digest(self) -> str:
-        """What it is known by: its sha256; of one on the device, its path."""
-        return self.place if self.on_device else sha256_of(Path(self.path))
 
 
 def named_program(text: str) -> VendorProgram:
@@ -55,6 +61,23 @@ def named_program(text: str) -> VendorProgram:
             f"--vendor-runner {text}: there is no such file", hint="one that lies on the device is named device:/PATH"
         )
     return VendorProgram(str(Path(text).resolve()), on_device=False)
+
+
+def identified(program: VendorProgram, transport: Transport) -> VendorProgram:
+    """The same with its sha256, taken where it lies. DeviceError where the device has no such program, or no sums."""
+    if not program.on_device:
+        return replace(program, sha256=sha256_of(Path(program.path)))
+    done = transport.run(("sh", "-c", _SUM, "sh", program.path), timeout_s=_HASHING_S)
+    if done.status == _NOT_THERE:
+        raise DeviceError(
+            f"{transport.address}: there is no program {program.path}", hint="push it there and chmod 755 it"
+        )
+    found = re.match(r"[0-9a-f]{64}\b", done.stdout)
+    if done.status != 0 or found is None:
+        raise DeviceError(
+            f"{transport.address}: there is no program for sha256 on the device", hint="install coreutils or busybox"
+        )
+    return replace(program, sha256=found[0])
 
 
 def check_program(program: VendorProgram, device: ProbedDevice) -> None:
@@ -79,14 +102,11 @@ def check_program(program: VendorProgram, device: ProbedDevice) -> None:
 
 
 def put_program(workspace: Workspace, program: VendorProgram, listener: Listener) -> str:
-    """Its path there. DeviceError where none is; NoSpace, DeviceLost."""
-    if not program.on_device:
-        name = program.name if _SAFE_NAME.fullmatch(program.name) else "vendor-runner"
-        path = Path(program.path)
-        return workspace.put(path, sha256=sha256_of(path), name=name, executable=True, listener=listener)
-    if workspace.run(("test", "-x", program.path)).status != 0:
-        raise DeviceError(f"there is no program {program.path} on the device", hint="push it there and chmod 755 it")
-    return program.path
+    """Its path there. NoSpace, DeviceLost, DeviceError."""
+    if program.on_device:
+        return program.path
+    name = program.name if _SAFE_NAME.fullmatch(program.name) else "vendor-runner"
+    return workspace.put(Path(program.path), sha256=program.sha256, name=name, executable=True, listener=listener)
 
 
 def as_built(program: VendorProgram, device: ProbedDevice) -> BuiltRunner:

@@ -68,13 +68,14 @@ def measure_with_vendor(
 ) -> Measurements:
     """One session of `artifact` (a file or a folder) there: a process a prompt length, or one a sample.
 
+    `program` is `identified`. What computed, a vendor's runner does not say: the backend is "unknown".
     DeviceError where the program is none that edgeshrink knows, does not start there or is killed; RuntimeFailed
     where it fails or does not print its figures; DeviceLost, NoSpace.
     """
     check_program(program, device)
     repetitions = max(LEAST_REPETITIONS, options.repetitions)
     threads = threads or threads_for(device)
-    with open_workspace(transport, keep=options.keep, leftovers=leftovers) as workspace:
+    with open_workspace(transport, keep=options.keep, leftovers=leftovers, listener=listener) as workspace:
         there = put_program(workspace, program, listener)
         session = _Session(workspace, device, program, there, listener)
         help = session.help()
@@ -98,6 +99,7 @@ def measure_with_vendor(
         else:
             told = session.language(runner, work, artifact, prompt_tokens, context)
         after = device_state(transport)
+    notes += [workspace.left_behind] if workspace.left_behind else []
     notes += [f"measured by {runner.name} ({program.place}), not by edgeshrink's own runner"]
     if is_script(program):
         notes += [f"{program.name} is a script: the memory is its shell's, unless it becomes the runner by exec"]
@@ -109,8 +111,8 @@ def measure_with_vendor(
         runtime=RuntimeFacts(
             name=format,
             version=f"of {runner.name}",
-            build_id=program.digest,
-            backend=f"{runner.name}, {delegate}",
+            build_id=program.sha256,
+            backend="unknown",
             cpu_features=(),
             threads=threads,
             gpu_layers=0,

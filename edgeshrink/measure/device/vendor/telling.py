@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeshrink.core.device import ProbedDevice
@@ -18,7 +18,7 @@ from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.measure.assembly import does_not_fit, thinned
 from edgeshrink.measure.device.telling import host_of
 from edgeshrink.measure.device.vendor.interface import Spread, Told, VendorRunner
-from edgeshrink.measure.device.vendor.watched import LOOK_EVERY_S, Look, Watched
+from edgeshrink.measure.device.vendor.watched import LOOK_EVERY_S, Watched
 from edgeshrink.measure.power.energy import no_power
 from edgeshrink.measure.statistics import median_reading
 
@@ -124,14 +124,16 @@ def _inference(told: Sequence[Told], runner: VendorRunner, energy: Reading) -> I
 
 def _memory(seen: Seen, told: Sequence[Told]) -> Memory:
     looks = [look for process in seen.processes for look in process.looks]
-    name = seen.runner.name
-    how = f"process of {name}; {len(looks)} looks from outside, every {LOOK_EVERY_S:g} s, at /proc"
-    does_not = Unmeasured(f"{name} does not say")
+    does_not = Unmeasured(f"{seen.runner.name} does not say")
     longest = max(seen.processes, key=lambda process: len(process.looks))
+    own = [one.peak_rss_bytes for one in told if one.peak_rss_bytes is not None]
+    peak: Reading = _at_least([look.hwm or look.rss for look in looks])
+    if own:
+        peak = Measured(float(max(own)), n=len(own), how=f"peak working set size, as {seen.runner.name} says it")
     return Memory(
-        peak_rss_bytes=_peak_rss(seen, told, f"{how}: VmHWM, without what was taken after the last look"),
-        peak_anon_bytes=_peak(looks, lambda look: look.anon, f"{how}: pages that no file backs"),
-        peak_file_bytes=_peak(looks, lambda look: look.file, f"{how}: pages of mapped files"),
+        peak_rss_bytes=peak,
+        peak_anon_bytes=_at_least([look.anon for look in looks]),
+        peak_file_bytes=_at_least([look.file for look in looks]),
         peak_pss_bytes=does_not,
         baseline_rss_bytes=does_not,
         timeline=thinned(longest.timeline()),
@@ -141,18 +143,10 @@ def _memory(seen: Seen, told: Sequence[Told]) -> Memory:
     )
 
 
-def _peak_rss(seen: Seen, told: Sequence[Told], how: str) -> Reading:
-    peaks = [process.peak_rss for process in seen.processes if process.peak_rss is not None]
-    own = [one.peak_rss_bytes for one in told if one.peak_rss_bytes is not None]
-    if own and (not peaks or max(own) >= max(peaks)):
-        return Measured(float(max(own)), n=len(own), how=f"peak working set size, as {seen.runner.name} says it")
-    if peaks:
-        return Measured(float(max(peaks)), n=len(peaks), how=how)
-    return Unmeasured("this system does not show another process's memory")
-
-
-def _peak(looks: Sequence[Look], field: Callable[[Look], int | None], how: str) -> Reading:
-    known = [value for value in map(field, looks) if value is not None]
+def _at_least(seen: Sequence[int | None]) -> Unmeasured:
+    """What looks from outside show is no peak: the process may have taken more after the last of them."""
+    known = [value for value in seen if value is not None]
     if not known:
-        return Unmeasured("this system does not split another process's memory")
-    return Measured(float(max(known)), n=len(known), how=how)
+        return Unmeasured("this system does not show another process's memory")
+    looked = f"{len(known)} looks from outside, every {LOOK_EVERY_S:g} s"
+    return Unmeasured(f"at least {max(known) / 2**20:,.0f} MiB: {looked}, do not show the peak")

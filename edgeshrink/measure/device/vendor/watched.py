@@ -1,7 +1,8 @@
 """Run a vendor's program and look at its memory from outside, in /proc, while it runs.
 
 A loop of the device's shell beside it reads /proc/PID/status: no program of ours is needed there. VmHWM only grows, so
-the last look is the peak, but for what was taken since. What the program prints goes to a file of a bounded size.
+the last look is a lower bound of the peak: what was taken since is not in it. What the program prints goes to a file
+of a bounded size.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def command(source: Path, target: Path, macros: dict[str, str]) -> tuple[str, ..
     folder = llama_libraries()
     linked = [path for path in _libraries(folder) if path.stem.removeprefix("lib") in _LINKED]
     return (
-        *(str(found.path), "-O2", "-std=c++17", "-pthread"),
+        *(str(found.path), "-O3", "-DNDEBUG", "-std=c++17", "-pthread"),
         *(f'-D{name}="{value}"' for name, value in macros.items()),
         *("-I", str(llama_headers()), str(source), "-o", str(target)),
         *(str(path) for path in linked),

@@ -14,6 +14,14 @@ public struct Plan: Codable, Equatable {
     public var decodeTokens: Int
     public var repetitions: Int
 
+    /// What of it the reader of the lines has to know.
+    var told: [String: Any] {
+        [
+            "context": context, "prompt_tokens": promptTokens, "depths": depths, "decode_tokens": decodeTokens,
+            "repetitions": repetitions,
+        ]
+    }
+
     public static func read(_ file: URL) throws -> Plan {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

@@ -26,7 +26,7 @@ public struct Session {
             "hello",
             [
                 "protocol": 1, "build": plan.build, "llama": plan.llama, "features": [String](),
-                "artifact": plan.artifactSha256,
+                "artifact": plan.artifactSha256, "plan": plan.told,
                 "page_bytes": Machine.pageBytes, "pid": Int(ProcessInfo.processInfo.processIdentifier),
                 "t": Machine.now(),
             ])

@@ -54,6 +54,9 @@ final class SessionTests: XCTestCase {
         var engine = CountingEngine()
         let said = try events(&engine)
         XCTAssertEqual(said.first?["event"] as? String, "hello")
+        let told = try XCTUnwrap(said.first?["plan"] as? [String: Any])
+        XCTAssertEqual(told["prompt_tokens"] as? [Int], [16, 4])
+        XCTAssertEqual(told["depths"] as? [Int], [0, 8])
         XCTAssertEqual(said.last?["event"] as? String, "end")
         let prefills = said.filter { $0["event"] as? String == "prefill" }
         XCTAssertEqual(prefills.compactMap { $0["tokens"] as? Int }, [16, 16, 16, 4, 4])

@@ -1,0 +1,40 @@
+"""A device that no profile names: its own kind decides the target, and so which power sources are looked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recorded_devices import MARKER, RECORDED, answer
+
+from edgeshrink.catalog.targets import load_target
+from edgeshrink.core.device import ProbedDevice
+from edgeshrink.core.request import Request
+from edgeshrink.devices.local import this_machine
+from edgeshrink.devices.probing.parse import parse
+from edgeshrink.engine.profile import found_profile
+
+HERE = this_machine()
+
+
+@pytest.fixture(autouse=True)
+def no_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_config_path", lambda name, appauthor=None: tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+
+def device(name: str) -> ProbedDevice:
+    return parse(answer(RECORDED[name]), MARKER, "ssh:board").device
+
+
+@pytest.mark.parametrize(("name", "target"), [("Jetson Nano", "jetson"), ("Raspberry Pi 5", "laptop-cpu")])
+def test_an_unknown_board_has_the_target_of_its_kind(name: str, target: str) -> None:
+    request = Request()
+    found, profile = found_profile(request, load_target(request.target), HERE, device(name))
+    assert (found.id, profile) == (target, HERE)
+
+
+def test_a_target_that_was_asked_for_stays() -> None:
+    request = Request(target="android")
+    found, _ = found_profile(request, load_target("android"), HERE, device("Jetson Nano"))
+    assert found.id == "android"
