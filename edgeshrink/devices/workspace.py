@@ -70,7 +70,7 @@ _SETTLE = (
     + rf"""
 sum=$(sum_of "$1") || exit $?
 [ "$sum" = "$3" ] || {{ rm -f "$1"; exit {_DAMAGED}; }}
-chmod "$4" "$1" && mv -f "$1" "$2"
+touch "$1"; chmod "$4" "$1" && mv -f "$1" "$2"
 """
 )
 _RUN = r"""
