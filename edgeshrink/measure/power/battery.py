@@ -42,6 +42,9 @@ class LaptopBattery(AsPlanned):
         if "Discharging" not in states.values() or "Charging" in states.values():
             said = ", ".join(f"{words(name)} is {state}" for name, state in states.items())
             return f"{said}: only a discharging battery shows what the machine draws (unplug the charger)"
+        chargers = [name for folder, name in supplies.items() if _is_charging_from(shown, folder)]
+        if chargers:
+            return f"{words(chargers[0])} is plugged in although the battery discharges: its share would be missing"
         files: list[str] = []
         for folder in batteries:
             if f"{folder}power_now" in shown:
@@ -64,6 +67,11 @@ class LaptopBattery(AsPlanned):
             if watts is not None:
                 found.append(PowerSample(sample.at_s, watts))
         return tuple(found)
+
+
+def _is_charging_from(shown: Mapping[str, str], folder: str) -> bool:
+    """Mains and USB supplies say online 1, or 2 for a programmable one; a battery has no such file."""
+    return shown[f"{folder}type"].strip() != "Battery" and shown.get(f"{folder}online", "").strip() not in ("", "0")
 
 
 def _total(files: Sequence[str], texts: Sequence[str | None]) -> float | None:

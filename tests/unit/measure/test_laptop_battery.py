@@ -63,3 +63,18 @@ def test_a_charger_that_is_plugged_in_meanwhile_ends_the_readings() -> None:
 def test_a_battery_without_power_is_a_reason() -> None:
     assert "shows no power" in str(LaptopBattery().plan(supply("BAT0", type="Battery", status="Discharging")))
     assert "no battery" in str(LaptopBattery().plan(MAINS_AND_MOUSE))
+
+
+def test_a_charger_beside_a_discharging_battery_is_refused() -> None:
+    """A machine at work may draw from both, and only the battery's share would be seen."""
+    shown = {
+        "/sys/class/power_supply/BAT0/type": "Battery",
+        "/sys/class/power_supply/BAT0/status": "Discharging",
+        "/sys/class/power_supply/BAT0/power_now": "12000000",
+        "/sys/class/power_supply/AC/type": "Mains",
+        "/sys/class/power_supply/AC/online": "0",
+    }
+    assert isinstance(LaptopBattery().plan(shown), SamplingPlan)
+    reason = LaptopBattery().plan({**shown, "/sys/class/power_supply/AC/online": "1"})
+    assert isinstance(reason, str)
+    assert "AC is plugged in" in reason
