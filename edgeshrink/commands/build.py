@@ -54,7 +54,8 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, **argumen
 
     if arguments["device"] is None:
         refuse_without_device()
-    request = request_of(model, {**arguments, "session": taken_options(arguments)})
+    session = taken_options(arguments)
+    request = request_of(model, {**arguments, "session": session})
     if request.format == "all":
         return _build_all(request, strict=strict, as_json=as_json, yes=yes)
     from edgeshrink.engine.build import build
