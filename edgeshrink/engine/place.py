@@ -42,6 +42,11 @@ class Place:
         if self.is_device:
             return ""
         where = self.attached.device.address if self.attached else self.where
+        if where and self.profile.id == THIS_MACHINE:
+            return (
+                f"no profile describes {where}: name one with --profile, or let `edgeshrink devices --device {where} "
+                "--save` draft one"
+            )
         if not where:
             return f"this host is not {self.profile.name}: what was measured here is this host's"
         return f"{where} is not {self.profile.name}: {self.match.why}"

@@ -90,14 +90,15 @@ def found_place(request: Request, target: Target, place: Place) -> tuple[Target,
 def found_profile(
     request: Request, target: Target, profile: DeviceProfile, device: ProbedDevice
 ) -> tuple[Target, DeviceProfile]:
-    """Without --profile, the profile that `device` matches, with its target; one that no profile names has the target
-    of its kind, whose power sources and formats are its own."""
-    if request.profile is not None:
-        return target, profile
-    known = best_profile(device, load_profiles())
-    own = target_of(device) if known is None else known[0].preferred_target
+    """The profile that was asked for, else the one that `device` matches; and its target, unless another was named.
+
+    A device that no profile describes has the target of its kind, whose power sources and formats are its own.
+    """
+    known = None if request.profile is not None else best_profile(device, load_profiles())
+    judged_by = profile if known is None else known[0]
+    own = target_of(device) if known is None and request.profile is None else judged_by.preferred_target
     asked_otherwise = request.target != Request().target
-    return target if asked_otherwise else load_target(own), profile if known is None else known[0]
+    return target if asked_otherwise else load_target(own), judged_by
 
 
 def _measured(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from recorded_devices import MARKER, RECORDED, answer
 
+from edgeshrink.catalog.profiles import load_profile
 from edgeshrink.catalog.targets import load_target
 from edgeshrink.core.device import ProbedDevice
 from edgeshrink.core.request import Request
@@ -38,3 +39,11 @@ def test_a_target_that_was_asked_for_stays() -> None:
     request = Request(target="android")
     found, _ = found_profile(request, load_target("android"), HERE, device("Jetson Nano"))
     assert found.id == "android"
+
+
+def test_a_profile_that_was_asked_for_brings_its_own_target() -> None:
+    """Else a Jetson that is judged by its own profile would be looked at for a laptop's sensors."""
+    request = Request(profile="jetson-orin-nano-8gb")
+    asked = load_profile("jetson-orin-nano-8gb")
+    found, profile = found_profile(request, load_target(request.target), asked, device("Jetson Nano"))
+    assert (found.id, profile) == ("jetson", asked)
