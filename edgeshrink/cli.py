@@ -7,10 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
 from edgeshrink import __version__
+from edgeshrink.commands.stopping import Stopping, stopping
 from edgeshrink.errors import Error
 
 _COMMANDS = {
@@ -23,6 +25,8 @@ _COMMANDS = {
     "doctor": "what works here, what does not, and the fix",
     "cache": "what the store holds, and why a step ran",
 }
+
+_GO_ON = ("build", "profile")
 
 
 class _LazyGroup(click.Group):
@@ -51,7 +55,16 @@ def root(debug: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0, 1 (a budget line failed), 2 (error), 130 (Ctrl-C)."""
+    """Run the command line and leave with its exit code: 0, 1 (a budget line failed), 2 (error), or of a signal.
+
+    130 is Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+    """
+    with stopping() as stop:
+        code = _run(arguments, stop)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None, stop: Stopping) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
@@ -60,16 +73,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: run the same command again, and it goes on from the last finished step", err=True)
-        code = 130
+        return _interrupted(given, stop)
     except BrokenPipeError:
+        if stop.number:
+            return _interrupted(given, stop)
         # Whoever read the output has gone; nothing is wrong with the work.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _into_the_void(sys.stdout)
         code = 0
     except Exception as error:
+        if stop.number:  # of what it broke off, or of a terminal that is closed
+            return _interrupted(given, stop)
         _tell(error, debug)
         code = 2
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def _interrupted(given: Sequence[str], stop: Stopping) -> int:
+    verb = next((word for word in given if not word.startswith("-")), "")
+    again = ": run the same command again, and it goes on from the last finished step" if verb in _GO_ON else ""
+    try:
+        click.echo(f"interrupted{again}", err=True)
+    except OSError:  # its terminal was closed
+        _into_the_void(sys.stdout, sys.stderr)
+    return stop.exit_code
+
+
+def _into_the_void(*streams: TextIO) -> None:
+    """What is still to be written there would be an error of its own at exit."""
+    for stream in streams:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _tell(error: Exception, debug: bool) -> None:

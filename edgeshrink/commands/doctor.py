@@ -117,7 +117,7 @@ def _extras() -> Iterator[DoctorLine]:
 def _tools() -> Iterator[DoctorLine]:
     compiler = cxx.find()
     if compiler is None:
-        detail = "none found; only installing llama-cpp-python from source needs one"
+        detail = "none found; the runner for this machine is built with one, and llama-cpp-python from source"
         yield DoctorLine("tools", cxx.NAME, "absent", detail, cxx.FIX)
     else:
         yield DoctorLine("tools", cxx.NAME, "ok", f"{compiler.path} {compiler.version}".rstrip())
@@ -150,7 +150,7 @@ def _runner(name: str, row: str) -> DoctorLine:
     except Error as error:
         return DoctorLine("devices", row, "absent", error.message)
     if compilers := found(wanted):
-        by = ", else ".join(compiler.id for compiler in compilers)
+        by = ", else ".join(compiler.shown for compiler in compilers)
         return DoctorLine("devices", row, "ok", f"can be built by {by}")
     why = none_here(wanted)
     return DoctorLine("devices", row, "absent", why.message, why.hint)

@@ -1,4 +1,4 @@
-"""Progress, as values: rooms emit it, the command line draws it; in a pipe and with `--json` only notices are told."""
+"""Progress, as values: rooms emit it, the command line draws it; with `--json` only notices are told."""
 
 from __future__ import annotations
 

@@ -97,6 +97,10 @@ class DecodePoint:
     inter_token_p99_ms: Reading
 
 
+SLOWED = "slowed down: "
+"""How a fall of speed is told that nothing explains."""
+
+
 @dataclass(frozen=True, slots=True)
 class SustainedPoint:
     """Speed over one stretch of a long decode that ended at `at_s` seconds after its start; None: not shown."""
@@ -109,10 +113,16 @@ class SustainedPoint:
 
 @dataclass(frozen=True, slots=True)
 class Sustained:
-    """A long decode. `throttling` names what slowed down and what went with it; "" where nothing did."""
+    """A long decode. `throttling` names what slowed down and what went with it; "" where nothing did. It begins with
+    SLOWED where neither heat nor a lower clock went with it."""
 
     points: tuple[SustainedPoint, ...]
     throttling: str
+
+    @property
+    def throttled(self) -> bool:
+        """Whether it slowed down with heat or a lower clock: only then may throttling be claimed."""
+        return bool(self.throttling) and not self.throttling.startswith(SLOWED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def _facts(
 
 
 def _budget(app: int, bandwidth_bytes_s: float | None) -> list[str]:
-    artifact = _mebibytes(app * 0.65)
+    artifact, artifact_text = _round_size(app * 0.65)
     pace, why = _READING_PACE_TOK_S, "a reader's pace"
     if bandwidth_bytes_s is not None:
         # A token reads every weight once; half of what the memory gives is left for the rest.
@@ -115,8 +115,8 @@ def _budget(app: int, bandwidth_bytes_s: float | None) -> list[str]:
         "",
         "# derived: the file in two thirds of what an app may hold, all of it in nine tenths.",
         "[budget]",
-        f"artifact_bytes_max = {artifact}",
-        f"peak_rss_bytes_max = {_mebibytes(app * 0.9)}",
+        f'artifact_bytes_max = "{artifact_text}"',
+        f'peak_rss_bytes_max = "{_round_size(app * 0.9)[1]}"',
         "# derived: a pause that people bear; nothing was measured.",
         "ttft_p95_ms_max = 5000",
         "ttft_prompt_tokens = 256",
@@ -173,6 +173,18 @@ def _nominal_gib(ram_bytes: int) -> int:
 def _mebibytes(nbytes: float) -> int:
     """Bytes, down to whole MiB."""
     return max(1, int(nbytes // 2**20)) * 2**20
+
+
+def _round_size(nbytes: float) -> tuple[int, str]:
+    """Bytes, down to what a person would write, and how: `13.5GiB`, `1.25GiB`, `640MiB`."""
+    gibibytes = nbytes / 2**30
+    if gibibytes >= 1:
+        step = 0.5 if gibibytes >= 4 else 0.25
+        size = gibibytes // step * step
+        return int(size * 2**30), f"{size:g}GiB"
+    mebibytes = _mebibytes(nbytes) // 2**20
+    mebibytes -= mebibytes % 32 if mebibytes >= 128 else 0
+    return mebibytes * 2**20, f"{mebibytes}MiB"
 
 
 def _text(text: str) -> str:

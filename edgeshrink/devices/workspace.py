@@ -136,7 +136,8 @@ class Workspace:
         free = read_free(look.stdout)
         if free is not None and free < size + _MARGIN:
             raise NoSpace(
-                f"{self._transport.address}: {name} has {_mib(size)}, {self._files} has room for {_mib(free)}",
+                f"{self._transport.address}: {name} has {_mib(size)}, {self._files} has room for {_mib(free)}, "
+                f"of which {_mib(_MARGIN)} must stay free",
                 hint="free some space on the device",
             )
         part = f"{self.folder}/{name}.part"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import edgeshrink
@@ -90,7 +91,9 @@ def folder_of(address: Address) -> str:
 
 def session_job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -> dict[str, object]:
     """In the child: one device's session. Being told to stop is Ctrl-C here, so that the device is left clean."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop_once)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal reaches the whole group; the parent decides
     request = from_json_text(Request, parameters["request"])
 
     def tell(progress: Progress) -> None:
@@ -102,6 +105,12 @@ def session_job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], 
     return {
         "report": report_to_json(profile(Path(parameters["artifact"]), request, listener=tell, may_install=may_install))
     }
+
+
+def _stop_once(number: int, _: FrameType | None) -> None:
+    """The parent's word, and before it perhaps that of whoever told the whole group: one clean-up, not cut short."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def exit_code(sessions: DeviceSessions, *, strict: bool = False) -> int:

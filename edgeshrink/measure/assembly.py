@@ -13,7 +13,10 @@ from edgeshrink.measure.statistics import median_reading, percentile_reading
 COLD_ENOUGH = 0.1
 """Share of a file's pages that may stay in the page cache for a load to be called cold."""
 LOADED = "open, context, one token computed"
-SLEPT = "the machine was busy, so threads slept while they waited for each other, not span"
+SLEPT = (
+    "the machine was busy, so threads slept while they waited and did not spin: "
+    "slower than in an app on an idle machine"
+)
 _TTFT = "ids handed over to first id chosen, empty context; without tokenization and loading"
 _TIMELINE = 400
 """Samples kept for the chart."""

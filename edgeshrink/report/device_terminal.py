@@ -87,6 +87,7 @@ def _facts(report: Report, seen: Measurements) -> Iterator[tuple[str, str, str]]
         "Energy": not sure,
         "Power source": not sure,
         "Throttling": seen.sustained is not None and bool(seen.sustained.throttling),
+        "Slowed down": True,
         "Parity": differs(seen),
     }
     if text := speed_text(seen):

@@ -119,11 +119,17 @@ def limit_text(line: VerdictLine) -> str:
 
 
 def limit_value(line: VerdictLine) -> str:
-    """`1.5 GiB`: a limit was written by a person, so it is spelled in full, without digits that nobody wrote."""
+    """`1.5 GiB`: a limit was written by a person, so it is spelled in full, without digits that nobody wrote.
+
+    Bytes that are no round number of their unit were counted, not written so: 3 significant digits of those.
+    """
     if line.limit == 0 or line.unit == AS_ASKED:
         return human(line.limit, line.unit)
     divisor, name = _display_unit(line.limit, line.unit)
-    figure = f"{line.limit / divisor:,.6f}".rstrip("0").rstrip(".")
+    scaled = line.limit / divisor
+    if line.unit == "bytes" and abs(scaled - round(scaled, 3)) > 5e-7:
+        return human_bytes(line.limit)
+    figure = f"{scaled:,.6f}".rstrip("0").rstrip(".")
     return _with_unit(figure, name)
 
 

@@ -11,10 +11,14 @@ from edgeshrink.report.format import DASH, line_label, plain, reading_text, shor
 from edgeshrink.report.pieces import facts_grid, item, table
 
 _UNITS = ("tok/s", "ms", "bytes", "mJ", "W", "°C", "share", "s")
+_LESS_IS_BETTER = {"ms": "faster", "s": "faster", "bytes": "less", "mJ": "less", "W": "less", "°C": "cooler"}
+_ALIKE = 0.05
+"""Two figures are alike where the whole interval of their ratio lies so near to 1."""
+_RATIO_NOTE = "A / B is the median of the ratios within rounds: it need not be the ratio of the two medians"
 
 
 def render_interleaved(interleaved: Interleaved) -> RenderableType:
-    """One row a figure: A, B, and A / B with its interval; whether the interval leaves room for no difference."""
+    """One row a figure: A, B, and A / B with its interval; which one is better, if the interval says so."""
     facts = facts_grid()
     facts.add_row("device", Text(plain(interleaved.device)))
     facts.add_row("A", Text(plain(interleaved.a)))
@@ -30,7 +34,7 @@ def render_interleaved(interleaved: Interleaved) -> RenderableType:
     for name, a, b, ratio in interleaved.rows:
         label, unit = _split(name)
         rows.add_row(
-            Text(plain(line_label(label))), short_text(a, unit), short_text(b, unit), _ratio(ratio), _told(ratio)
+            Text(plain(line_label(label))), short_text(a, unit), short_text(b, unit), _ratio(ratio), _told(ratio, unit)
         )
         for reading in (a, b, ratio):
             if isinstance(reading, Unmeasured):
@@ -43,7 +47,8 @@ def render_interleaved(interleaved: Interleaved) -> RenderableType:
         parts.insert(0, item("!", f"partial, it ended early: {text}; {whole}", "bold yellow"))
     parts += [item(DASH, f"{', '.join(labels)}: {reason}", "dim") for reason, labels in missing.items()]
     how = dict.fromkeys(ratio.how for _, _, _, ratio in interleaved.rows if isinstance(ratio, Measured) and ratio.how)
-    parts += [item("-", note, "dim") for note in (*how, *interleaved.notes)]
+    told = (_RATIO_NOTE,) if any(isinstance(ratio, Measured) for _, _, _, ratio in interleaved.rows) else ()
+    parts += [item("-", note, "dim") for note in (*how, *told, *interleaved.notes)]
     return Group(*parts)
 
 
@@ -57,10 +62,15 @@ def _ratio(ratio: Reading) -> str:
     return DASH if isinstance(ratio, Unmeasured) else reading_text(ratio, "x")
 
 
-def _told(ratio: Reading) -> Text:
-    """`A more`, `B more`, `alike`: an interval that holds 1 shows no difference; without one nothing is told."""
+def _told(ratio: Reading, unit: str) -> Text:
+    """`A faster`, `B less`: which is better. An interval that holds 1 shows no difference, and a wide one cannot tell;
+    without an interval nothing is told, and of a unit that is not known only which has more."""
     if not isinstance(ratio, Measured) or ratio.low is None or ratio.high is None:
         return Text("")
-    if ratio.low > 1:
-        return Text("A more")
-    return Text("B more") if ratio.high < 1 else Text("alike", style="dim")
+    if ratio.low <= 1 <= ratio.high:
+        alike = ratio.low >= 1 - _ALIKE and ratio.high <= 1 + _ALIKE
+        return Text("alike" if alike else "cannot tell", style="dim")
+    more, less = ("A", "B") if ratio.low > 1 else ("B", "A")
+    if word := _LESS_IS_BETTER.get(unit):
+        return Text(f"{less} {word}")
+    return Text(f"{more} {'faster' if unit == 'tok/s' else 'more'}")

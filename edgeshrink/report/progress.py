@@ -1,8 +1,10 @@
-"""Progress bars on stderr. In a pipe, in a log, or when told to be quiet there are none: only notices are written."""
+"""Progress on stderr: bars on a terminal, a line for every task in a pipe or a log; when told to be quiet, notices."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -23,18 +25,28 @@ from edgeshrink.report.console import console as stderr_console
 from edgeshrink.report.format import human_bytes, number, plain
 
 _VISIBLE = 8
+_LINE_S = 1.0
 
 
 class ProgressBars:
     """A context that gives a Listener: `with ProgressBars(quiet=as_json) as listener: build(..., listener)`.
 
     One bar a task; a task that starts over gets its bar back. The bars go away at the end, as the report follows.
-    Events may come from any thread.
+    Where there is no terminal a task is named once, when it begins, and no more than one in a second: what is over by
+    then goes unnamed. Events may come from any thread.
     """
 
-    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console or stderr_console(stderr=True)
-        self._quiet = quiet or not self._console.is_terminal
+        self._quiet = quiet
+        self._clock = clock
+        self._line_at = float("-inf")
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._told: set[str] = set()
@@ -43,6 +55,8 @@ class ProgressBars:
     def __enter__(self) -> events.Listener:
         if self._quiet:
             return self._tell
+        if not self._console.is_terminal:
+            return self._list
         self._bars = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}", markup=False),
@@ -66,9 +80,24 @@ class ProgressBars:
     def _tell(self, event: events.Progress) -> None:
         """A notice, once, as a line of its own; above the bars where there are some."""
         with self._lock:
-            if event.unit == events.NOTICE and event.task not in self._told:
-                self._told.add(event.task)
-                self._console.print(plain(event.task), markup=False, highlight=False, soft_wrap=True)
+            if event.unit == events.NOTICE:
+                self._line(event.task)
+
+    def _list(self, event: events.Progress) -> None:
+        """A notice, or the name of a task that begins."""
+        if event.unit == events.NOTICE:
+            self._tell(event)
+            return
+        with self._lock:
+            now = self._clock()
+            if event.task not in self._told and now - self._line_at >= _LINE_S:
+                self._line_at = now
+                self._line(event.task)
+
+    def _line(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
     def _show(self, event: events.Progress) -> None:
         if event.unit == events.NOTICE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from edgeshrink.catalog.profiles import THIS_MACHINE
-from edgeshrink.core.measurement import NOT_SEEN, Measurements, Memory, Sustained
+from edgeshrink.core.measurement import NOT_SEEN, SLOWED, Measurements, Memory, Sustained
 from edgeshrink.core.power import PowerRecord
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.core.report import Report
@@ -28,7 +28,7 @@ def session_facts(report: Report, seen: Measurements) -> tuple[tuple[str, str], 
     ]
     rows += power_facts(seen)
     if (sustained := seen.sustained) is not None:
-        rows += [("Long decode", sustained_text(sustained)), ("Throttling", throttling_text(sustained))]
+        rows += [("Long decode", sustained_text(sustained)), (slowdown_name(sustained), throttling_text(sustained))]
     if is_native(seen):
         rows.append(("Parity", parity_text(seen.greedy_parity)))
     return tuple((name, text) for name, text in rows if text)
@@ -186,7 +186,12 @@ def sustained_text(sustained: Sustained) -> str:
 
 def throttling_text(sustained: Sustained) -> str:
     """What slowed down and what went with it, or that nothing did."""
-    return sustained.throttling or "nothing slowed down"
+    return sustained.throttling.removeprefix(SLOWED) or "nothing slowed down"
+
+
+def slowdown_name(sustained: Sustained) -> str:
+    """`Slowed down` where neither heat nor a lower clock went with it: then it is not known to be throttling."""
+    return "Slowed down" if sustained.throttling and not sustained.throttled else "Throttling"
 
 
 def hottest(seen: Measurements) -> Reading:

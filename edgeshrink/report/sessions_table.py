@@ -13,7 +13,16 @@ from edgeshrink.core.report import DeviceOutcome, DeviceSessions, Report
 from edgeshrink.report.comparison import failed_texts
 from edgeshrink.report.format import DASH, plain, short_text
 from edgeshrink.report.pieces import item, outcome_text, table
-from edgeshrink.report.session_told import differs, hottest, paging_text, parity_text, partial_text, warnings
+from edgeshrink.report.session_told import (
+    differs,
+    hottest,
+    paging_text,
+    parity_text,
+    partial_text,
+    slowdown_name,
+    throttling_text,
+    warnings,
+)
 
 _HEADS = ("decode\ntok/s", "TTFT p95\nms", "peak\nRAM", "must\nfit", "mJ a\ntoken", "hottest\n°C")
 _NAMES = ("decode", "TTFT p95", "peak RAM", "must fit", "mJ a token", "temperature")
@@ -93,7 +102,7 @@ def _notes(outcome: DeviceOutcome) -> Iterator[tuple[str, str, str]]:
         if (text := paging_text(seen.memory)) and not any(line.name == "paging" for line in report.verdict.lines):
             yield "!", f"paging: {text}", "yellow"
         if seen.sustained is not None and seen.sustained.throttling:
-            yield "!", f"throttling: {seen.sustained.throttling}", "yellow"
+            yield "!", f"{slowdown_name(seen.sustained).lower()}: {throttling_text(seen.sustained)}", "yellow"
         if differs(seen):
             yield "!", parity_text(seen.greedy_parity), "yellow"
         if seen.power is not None and seen.power.origin in ("inferred", "modelled"):

@@ -1,4 +1,4 @@
-"""A C++ compiler. llama-cpp-python is built from source when it is installed; nothing else here needs one."""
+"""A C++ compiler: this machine's own runner is built with one, and llama-cpp-python where it comes as source."""
 
 from __future__ import annotations
 

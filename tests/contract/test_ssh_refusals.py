@@ -37,9 +37,9 @@ def _ssh_config(device: Any, tmp_path: Path, *lines: str) -> str:
 @pytest.mark.parametrize(
     ("line", "kind", "message", "hint"),
     [
-        ("UserKnownHostsFile /dev/null", DeviceError, "host key is not known here", "ssh lab@127.0.0.1"),
-        ("PubkeyAuthentication no", DeviceError, "login was refused", "ssh-copy-id lab@127.0.0.1"),
-        ("NoSuchOption yes", DeviceError, "ssh configuration is not accepted", "ssh lab@127.0.0.1 true"),
+        ("UserKnownHostsFile /dev/null", DeviceError, "host key is not known here", "ssh -p {port} lab@127.0.0.1"),
+        ("PubkeyAuthentication no", DeviceError, "login was refused", "ssh-copy-id -p {port} lab@127.0.0.1"),
+        ("NoSuchOption yes", DeviceError, "ssh configuration is not accepted", "ssh -p {port} lab@127.0.0.1 true"),
         ("ProxyCommand false", DeviceLost, "it closed the connection", "is the device on"),
     ],
 )
@@ -56,7 +56,7 @@ def test_a_refused_ssh_login_says_what_to_do(
     with pytest.raises(DeviceError, match=message) as refused:
         open_transport(parse_address(x86_ssh_device.address))
     assert type(refused.value) is kind
-    assert hint in refused.value.hint
+    assert hint.format(port=x86_ssh_device.address.rpartition(":")[2]) in refused.value.hint
 
 
 def test_a_changed_host_key_is_told_from_an_unknown_one(

@@ -258,7 +258,9 @@ def test_a_full_device_is_said_so_before_and_while_a_file_is_brought(remote: Lin
     source, sha256 = some_file(tmp_path, 12 << 20)
     with remote.workspace() as workspace:
         remote.device.fill(8 << 20)
-        with pytest.raises(NoSpace, match=r"model\.bin has 12\.0 MiB, .* has room for"):
+        with pytest.raises(
+            NoSpace, match=r"model\.bin has 12\.0 MiB, .* has room for .*, of which 1\.0 MiB must stay free"
+        ):
             workspace.put(source, sha256=sha256, name="model.bin")
         with pytest.raises(NoSpace, match="full"):
             remote.transport.push(source, f"{workspace.folder}/model.bin")

@@ -76,7 +76,10 @@ def test_several_devices_at_once_and_one_that_is_not_there(
     assert "refused" in found[gone].error
 
 
-def test_a_build_is_judged_by_what_the_device_measured(ssh_device: SshDevice, model: Path, tmp_path: Path) -> None:
+def test_a_build_is_judged_by_what_the_device_measured(
+    ssh_device: SshDevice, model: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGESHRINK_CACHE", str(shell.store))
     session = SessionOptions(prompt_tokens=(16,), decode_tokens=20)
     report = edgeshrink.build(
         target="jetson",
@@ -87,7 +90,7 @@ def test_a_build_is_judged_by_what_the_device_measured(ssh_device: SshDevice, mo
         device=ssh_device.address,
         session=session,
         judge_anyway=True,
-        out=tmp_path / "out",
+        out=shell.folder / "out",
     )
     assert report.measurements is not None and report.measurements.device is not None
     assert report.measurements.device.address == ssh_device.address

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgeshrink.core.device import Address
 from edgeshrink.core.plain import plain
 from edgeshrink.devices.transports.process import Ended, run_program
-from edgeshrink.devices.transports.shell import SLOWEST_BYTES_S, ShellTransport, last_words
+from edgeshrink.devices.transports.shell import SLOWEST_BYTES_S, ShellTransport, last_words, link_broke
 from edgeshrink.errors import DeviceError, DeviceLost, Error, ToolMissing
 from edgeshrink.toolchain import adb
 
@@ -28,11 +28,12 @@ _POLL_S = 0.5
 _HELP_S = 3.0
 _HELP_EVERY_S = 4.0
 _LISTING_BYTES = 256 << 10
+_ADBS = re.compile(r"(adb(\.exe)?|error): ")
 _UNUSABLE = ("bootloader", "recovery", "rescue", "sideload", "host")
 _ALLOW = "unlock the phone and tap Allow in the question that it shows (Allow USB debugging?)"
 _PERMIT = "Debian, Ubuntu: sudo apt install android-sdk-platform-tools-common, then plug it in again"
 _START = "let it start Android"
-_REPLUG = "unplug it and plug it in again, or switch USB debugging off and on; over Wi-Fi: adb reconnect offline"
+_REPLUG = "unplug it and plug it in again, or `adb reconnect offline`, or switch USB debugging off and on"
 
 
 def attached() -> tuple[tuple[str, str], ...]:
@@ -121,8 +122,9 @@ class AdbTransport(ShellTransport):
 
     def _broken(self, ended: Ended) -> Error:
         self._doubtful = True
-        words = last_words((ended.stdout[-4096:] + b"\n" + ended.stderr).decode("utf-8", "replace"))
-        return DeviceLost(f"{self.address}: the link broke: {words}", hint=_LOST)
+        said = (ended.stdout[-4096:] + b"\n" + ended.stderr).decode("utf-8", "replace")
+        # What the command itself said comes the same way.
+        return link_broke(self.address, "\n".join(line for line in said.splitlines() if _ADBS.match(line)), _LOST)
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -158,7 +160,9 @@ class AdbTransport(ShellTransport):
                 if waited > self._authorize_s:
                     raise DeviceError(f"{self.address} has not allowed this computer", hint=_ALLOW)
             elif waited > self._recover_s:
-                raise DeviceLost(f"{self.address} is {state}", hint=_others(devices, self.address.name))
+                listed = state != "missing"
+                hint = _REPLUG if listed else _others(devices, self.address.name)
+                raise DeviceLost(f"{self.address} is {state}", hint=hint)
             elif helped is None or waited - helped > _HELP_EVERY_S:
                 helped = waited
                 if not self._help(state):

@@ -23,13 +23,15 @@ from edgeshrink.devices.probing.probe import probe
 from edgeshrink.devices.transports.interface import OUTPUT_LIMIT, Done, ProgramOptions
 from edgeshrink.devices.transports.lines import Lines
 from edgeshrink.devices.transports.process import Ended, run_program
-from edgeshrink.errors import NO_SPACE, DeviceError, Error, NoSpace
+from edgeshrink.errors import NO_SPACE, DeviceError, DeviceLost, Error, NoSpace
 
 SLOWEST_BYTES_S = 256 << 10
 """A link slower than this is taken for a broken one while a file is copied."""
 
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|not enough space", re.IGNORECASE)
 _QUOTED = 300
+_MARKS = re.compile(r"edgeshrink-[0-9a-f]{16}|^[0-9a-f]{32}[=+!.]")  # a command's end, a section of the probe's
+_MEMORY = "A device that ran out of memory closes it, too: then a smaller model or a shorter --context helps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,15 @@ class ShellTransport(ABC):
         return DeviceError(f"{self.address}: {what}: {last_words(said)}")
 
 
-def last_words(said: str) -> str:
+def last_words(said: str, otherwise: str = "no reason was given") -> str:
     """The last line that says something, safe to show."""
     lines = [plain(line).strip() for line in said.splitlines()]
-    return next((line for line in reversed(lines) if line), "no reason was given")[:_QUOTED]
+    return next((line for line in reversed(lines) if line), otherwise)[:_QUOTED]
+
+
+def link_broke(address: Address, said: str, hint: str) -> DeviceLost:
+    """A command that ended without its mark. `said`: the client's words on it; marks of ours are never quoted."""
+    words = last_words("\n".join(line for line in said.splitlines() if not _MARKS.search(line)), "")
+    if words:
+        return DeviceLost(f"{address}: the link broke: {words}", hint=hint)
+    return DeviceLost(f"{address}: the link broke: the connection closed", hint=f"{hint}. {_MEMORY}")

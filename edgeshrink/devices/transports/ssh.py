@@ -13,17 +13,15 @@ import re
 import secrets
 import shlex
 import shutil
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from edgeshrink.core.device import Address
+from edgeshrink.devices.transports.control_folder import new_folder
 from edgeshrink.devices.transports.process import Client, Ended
-from edgeshrink.devices.transports.shell import ShellTransport, last_words
+from edgeshrink.devices.transports.shell import ShellTransport, last_words, link_broke
 from edgeshrink.errors import DeviceError, DeviceLost, Error
 from edgeshrink.toolchain import ssh
 
@@ -42,7 +40,6 @@ OPTIONS = (
 )
 _CONNECT_S = 40.0
 _LEAVE_S = 2.0
-_SOCKET_ROOM = 70  # a socket's path may have about 104 bytes, and ssh adds 17 of its own while it makes one
 _SHARES = os.name == "posix"  # Windows' ssh cannot share a connection
 
 
@@ -52,7 +49,7 @@ class SshTransport(ShellTransport):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._program = ssh.command()
-        self._folder = Path(tempfile.mkdtemp(prefix="es-", dir=_short_folder()))
+        self._folder = new_folder()
         self._master: Client | None = None
         self._said = ""
         self._users = 0
@@ -89,10 +86,10 @@ class SshTransport(ShellTransport):
             )
         with self._lock:
             self._hear(_LEAVE_S)
-            words = last_words(f"{said}\n{self._said}")
+            words = f"{said}\n{self._said}"
             if self._master is not None and not self._master.running():
                 self._disconnect()
-        return DeviceLost(f"{self.address}: the link broke: {words}", hint=_LOST)
+        return link_broke(self.address, words, _LOST)
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -159,7 +156,7 @@ class SshTransport(ShellTransport):
                 self._said = (self._said + text)[-4096:]
             if ready in heard:
                 return
-        raise explain(str(self.address), self._host, master.status(), self._said or heard)
+        raise explain(str(self.address), self._host, master.status(), self._said or heard, port=self.address.port)
 
     def _hear(self, wait_s: float) -> None:
         """The master's last words: they say why a link broke. It ends a moment after those that share it."""
@@ -184,7 +181,7 @@ _REFUSALS: tuple[tuple[str, type[Error], str, str], ...] = (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed|Offending .* key",
         DeviceError,
         "its host key is not the one that is known here",
-        "if the device was installed anew: ssh-keygen -R {host}, then connect once by hand: ssh {host}",
+        "if the device was installed anew: ssh-keygen -R {known}, then connect once by hand: ssh {host}",
     ),
     (
         r"Host key verification failed|No .* host key is known|authenticity of host",
@@ -232,11 +229,14 @@ _REFUSALS: tuple[tuple[str, type[Error], str, str], ...] = (
 )
 
 
-def explain(address: str, host: str, status: int, said: str) -> Error:
+def explain(address: str, host: str, status: int, said: str, *, port: int | None = None) -> Error:
     """What ssh's last words mean for a connection that did not come about, and what to do."""
+    name = host.rpartition("@")[2]
+    known = name if port is None else f"'[{name}]:{port}'"
+    host = host if port is None else f"-p {port} {host}"
     for pattern, kind, meaning, hint in _REFUSALS:
         if re.search(pattern, said):
-            return kind(f"{address}: {meaning} ({last_words(said)})", hint=hint.format(host=host))
+            return kind(f"{address}: {meaning} ({last_words(said)})", hint=hint.format(host=host, known=known))
     words = last_words(said)
     if status == 255:
         return DeviceLost(f"{address}: no connection: {words}", hint=f"`ssh {host} true` shows the same")
@@ -249,9 +249,3 @@ def explain(address: str, host: str, status: int, said: str) -> Error:
 def _for_any_shell(script: str) -> str:
     """The account's own shell may be another (fish, csh): it only gets to start `sh`."""
     return f"exec sh -c {shlex.quote(script)}"
-
-
-def _short_folder() -> str | None:
-    """A folder for temporary files whose paths leave room for a socket's; None: the usual one."""
-    usual = tempfile.gettempdir()
-    return "/tmp" if sys.platform != "win32" and len(usual) + len("/es-12345678/s") > _SOCKET_ROOM else None

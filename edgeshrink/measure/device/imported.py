@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgeshrink.core.device import Battery, ProbedDevice
 from edgeshrink.core.measurement import HostState, Measurements
+from edgeshrink.core.plain import plain
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.errors import DataError
 from edgeshrink.measure.device.events import Described, End, Hello
@@ -28,11 +29,14 @@ def read_result(file: Path, *, sha256: str, nbytes: int) -> Measurements:
     `sha256` and `nbytes` are the artifact's.
     """
     with file.open(encoding="utf-8", errors="replace") as stream:
-        record = read_events(stream)
+        record = read_events(stream, plain(str(file)))
     described = record.first(Described)
     hello = record.first(Hello)
     if hello is None or hello.plan is None or described is None:
-        raise DataError(f"{file} is no result of a measuring test", hint="it is named edgeshrink-result.jsonl")
+        hint = "the test writes it, and names it edgeshrink-result.jsonl"
+        if not record.events:
+            hint = "it ends before its first line does: run the test again, and copy the file when it has ended"
+        raise DataError(f"{file} is no result of a measuring test", hint=hint)
     if hello.artifact and hello.artifact != sha256:
         raise DataError(f"{file} was measured with another model", hint="name the GGUF that the test was written for")
     device = _device(described, file)

@@ -24,9 +24,13 @@ _Wanted = TypeVar("_Wanted")
 
 
 class Record:
-    """Events in the order they came. `torn`: the last line broke off, as it does when a link is lost."""
+    """Events in the order they came. `torn`: the last line broke off, as it does when a link is lost.
 
-    def __init__(self) -> None:
+    `source`: what a message says that a line is of.
+    """
+
+    def __init__(self, source: str = "what the runner said") -> None:
+        self._source = source
         self.events: list[Event] = []
         self._lines = 0
         self._values = 0
@@ -108,13 +112,13 @@ class Record:
 
     def _wrong(self, what: str) -> DeviceError:
         return DeviceError(
-            f"line {self._lines} of what the runner said {what}", hint="something else printed there, or it was cut"
+            f"line {self._lines} of {self._source} {what}", hint="something else printed there, or it was cut"
         )
 
 
-def read_events(lines: Iterable[str]) -> Record:
+def read_events(lines: Iterable[str], source: str = "what the runner said") -> Record:
     """Read recorded lines, as `Record.add` does one by one."""
-    record = Record()
+    record = Record(source)
     for line in lines:
         record.add(line)
     return record

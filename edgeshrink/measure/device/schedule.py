@@ -42,6 +42,8 @@ class Schedule:
     idle_s: float
     window_s: float
     """The shortest stretch of decode whose energy can be told; 0 where there is no power source."""
+    notes: tuple[str, ...] = ()
+    """What is timed otherwise than it was asked for, and why."""
 
     @property
     def steps(self) -> int:
@@ -95,7 +97,26 @@ def schedule(
         sustain_s=max(options.sustain_s, WINDOWS * window_s),
         idle_s=max(options.idle_s, window_s) if power else 0.0,
         window_s=window_s,
+        notes=_changes(options, context, least, tokens),
     )
+
+
+def _changes(options: SessionOptions, context: int, least: int, tokens: int) -> tuple[str, ...]:
+    """`least`: decode steps of a repetition that a p99 needs; `tokens`: those that it gets."""
+    notes = []
+    for depth in dict.fromkeys(options.depths):
+        if depth >= context:
+            notes.append(f"a depth of {depth} tokens does not fit a context of {context}")
+        elif depth > context - least:
+            notes.append(f"a depth of {depth} tokens leaves a context of {context} no room for {least} more")
+    if tokens != options.decode_tokens:
+        why = (
+            f"p99 needs {SAMPLES_NEEDED[99]} steps"
+            if tokens > options.decode_tokens
+            else f"the context holds {context}"
+        )
+        notes.append(f"{tokens} tokens a repetition, not {options.decode_tokens}: {why}")
+    return tuple(notes)
 
 
 def threads_for(device: ProbedDevice) -> int:

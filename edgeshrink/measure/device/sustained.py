@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgeshrink.core.measurement import Sustained, SustainedPoint
+from edgeshrink.core.measurement import SLOWED, Sustained, SustainedPoint
+from edgeshrink.measure.cpu_use import BUSY
 from edgeshrink.measure.device.events import Sample, Stretch
 from edgeshrink.measure.device.sampling import Sampled
 from edgeshrink.measure.statistics import percentile
@@ -20,19 +21,23 @@ _DEGREES = 2.0
 _CLOCK = 0.03
 
 
-def sustained(stretches: Sequence[Stretch], samples: Sequence[Sample], sampled: Sampled) -> Sustained | None:
-    """None where no long decode ran. Each point is the mean over the SMOOTHED_OVER_S before it."""
+def sustained(
+    stretches: Sequence[Stretch], samples: Sequence[Sample], sampled: Sampled, *, others: float = 0.0
+) -> Sustained | None:
+    """None where no long decode ran. Each point is the mean over the SMOOTHED_OVER_S before it. `others`: share (0 to
+    1) of the CPUs that other programs had meanwhile."""
     if not stretches:
         return None
     points = _points(stretches, samples, sampled)
     step = max(1, -(-len(points) // _MOST_POINTS))
     hottest = _hottest_name(samples, sampled)
-    return Sustained(tuple(points[::step]), throttling(points, hottest))
+    return Sustained(tuple(points[::step]), throttling(points, hottest, others))
 
 
-def throttling(points: Sequence[SustainedPoint], zone: str) -> str:
+def throttling(points: Sequence[SustainedPoint], zone: str, others: float = 0.0) -> str:
     """What slowed down and what went with it ("speed fell by 23 % after 140 s while ..."); "" where nothing did.
 
+    Without heat or a lower clock it is no throttling: it begins with SLOWED, and with what `others` used, if much.
     The opening's median speed is compared with that of the slowest stretch of the same length.
     """
     size = max(3, round(_SHARE * len(points)))
@@ -52,11 +57,16 @@ def throttling(points: Sequence[SustainedPoint], zone: str) -> str:
         return ""
     half = (opening + slow) / 2
     since = next(at for at in range(slow_at, -1, -1) if at == 0 or speeds[at - 1] > half)
-    with_it = _with_it(points[:size], points[slow_at : slow_at + size], zone)
-    return f"speed fell by {fall:.0%} after {points[since].at_s:.0f} s{with_it}".replace("%", " %")
+    parts = points[:size], points[slow_at : slow_at + size]
+    fell = f"speed fell by {100 * fall:.0f} % after {points[since].at_s:.0f} s"
+    if with_it := _with_it(*parts, zone):
+        return f"{fell}{with_it}"
+    busy = f"other programs used {100 * others:.0f} % of the CPUs; " if others > BUSY else ""
+    return f"{SLOWED}{busy}{fell}; {_no_cause(parts[1])}"
 
 
 def _with_it(opening: Sequence[SustainedPoint], slow: Sequence[SustainedPoint], zone: str) -> str:
+    """Heat that rose and a clock that fell; "" where neither did."""
     parts = []
     warm, hot = (_mean([point.temperature_c for point in part]) for part in (opening, slow))
     if warm is not None and hot is not None and hot - warm >= _DEGREES:
@@ -64,14 +74,18 @@ def _with_it(opening: Sequence[SustainedPoint], slow: Sequence[SustainedPoint], 
     fast, braked = (_mean([point.frequency_mhz for point in part]) for part in (opening, slow))
     if fast is not None and braked is not None and braked < (1 - _CLOCK) * fast:
         parts.append(f"the clock fell from {fast / 1e3:.2f} to {braked / 1e3:.2f} GHz")
-    if parts:
-        return " while " + " and ".join(parts)
-    blind = [name for name, value in (("temperature", hot), ("clock", braked)) if value is None]
+    return " while " + " and ".join(parts) if parts else ""
+
+
+def _no_cause(slow: Sequence[SustainedPoint]) -> str:
+    seen = {
+        "temperature": [point.temperature_c for point in slow],
+        "clock": [point.frequency_mhz for point in slow],
+    }
+    blind = [name for name, values in seen.items() if _mean(values) is None]
     if len(blind) == 2:
-        return "; this device shows neither temperature nor clock"
-    return (
-        "; neither temperature nor clock says why" if not blind else f"; nothing says why, its {blind[0]} is not shown"
-    )
+        return "this device shows neither temperature nor clock"
+    return f"nothing says why, its {blind[0]} is not shown" if blind else "neither temperature nor clock says why"
 
 
 def _points(stretches: Sequence[Stretch], samples: Sequence[Sample], sampled: Sampled) -> list[SustainedPoint]:

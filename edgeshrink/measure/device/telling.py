@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgeshrink.core.device import ProbedDevice
-from edgeshrink.core.measurement import HostFacts, HostState, Measurements, RuntimeFacts
+from edgeshrink.core.measurement import HostFacts, HostState, Measurements, RuntimeFacts, Sustained
 from edgeshrink.core.power import PowerRecord
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.measure.assembly import decode_readings, does_not_fit, load_readings, others_note, prefill_points
@@ -114,7 +114,7 @@ def measurements(
         device=seen.device,
         decode_points=tuple(readings.point(depth) for depth, readings in decodes.items()),
         greedy_parity=seen.parity,
-        sustained=sustained(bench.all(Stretch), bench.all(Sample), seen.sampled) if long else None,
+        sustained=_sustained(bench, seen.sampled) if long else None,
         partial=seen.partial,
     )
 
@@ -213,6 +213,7 @@ def _notes(seen: Seen, schedule: Schedule, asked: Sequence[int], context: int) -
     if prompt := bench.first(Prompt):
         notes.append(f"prompts are {prompt.origin}")
     notes += [does_not_fit(length, context) for length in dict.fromkeys(asked) if not 0 < length <= context]
+    notes += schedule.notes
     notes += seen.notes
     notes += _others(bench)
     if (loaded := bench.first(Loaded)) and not loaded.mapped:
@@ -228,8 +229,21 @@ def _others(record: Record) -> tuple[str, ...]:
     uses = [use for use in record.all(CpuUse) if use.cpus]
     if sum(use.end - use.start for use in uses) < _SHORTEST_S:
         return ()
-    if any(use.own_s < 0 or use.all_s < 0 for use in uses):
+    share = _others_share(uses)
+    if share is None:
         return ("this system does not show what other programs did meanwhile",)
-    spent = sum(use.all_s - use.own_s for use in uses)
+    return others_note(share)
+
+
+def _others_share(uses: Sequence[CpuUse]) -> float | None:
+    """Share (0 to 1) of the CPUs that other programs had; None where the system does not show it."""
     room = sum((use.end - use.start) * use.cpus for use in uses)
-    return others_note(min(1.0, max(0.0, spent / room)))
+    if room <= 0 or any(use.own_s < 0 or use.all_s < 0 for use in uses):
+        return None
+    return min(1.0, max(0.0, sum(use.all_s - use.own_s for use in uses) / room))
+
+
+def _sustained(record: Record, sampled: Sampled) -> Sustained | None:
+    stretches = record.all(Stretch)
+    meanwhile = [use for use in record.all(CpuUse) if stretches and use.end > stretches[0].start]
+    return sustained(stretches, record.all(Sample), sampled, others=_others_share(meanwhile) or 0.0)

@@ -20,6 +20,8 @@ LEAST_AT_REST = 3
 _SHORTEST_EXACT_S = 0.02
 """A counter that is read at both ends of a decode needs none between, only so many of its own steps."""
 _MOST_W = 10_000.0
+_LEAST_SHARE = 1e-3
+"""Of the power at rest: no sensor here resolves a smaller difference, and sums of floats leave dust below it."""
 _GAP_SHARE = 0.1
 _TIMELINE = 400
 _Z95 = 1.96
@@ -65,7 +67,8 @@ def record_power(
     `decodes` are (from, to, tokens) and `idle` is (from, to), on the clock of the samples. The energy is the median
     over the decodes; its low and high are the lowest and highest of them, widened by what sampling leaves open: power
     that changed between two readings, most of all at the ends of a decode, and the standard error of the rest's power.
-    Where a decode has too few readings, or there is no rest, the readings are Unmeasured and say so.
+    Where a decode has too few readings, or there is no rest, the readings are Unmeasured and say so; so is the energy
+    above rest where the interval holds 0: a sensor that stands still is no proof of work that costs nothing.
     """
     plan = reader.settled(plan, samples)
     powers = tuple(power for power in reader.watts(plan, samples) if abs(power.watts) <= _MOST_W)
@@ -82,8 +85,11 @@ def record_power(
         net = Unmeasured(reason if not windows else f"power at rest is not known: {baseline.reason}")
     else:
         net = _per_unit(windows, baseline.value, rest_doubt_w, f"{words}, less {baseline.value:.3g} W at rest", reason)
-        if isinstance(net, Measured) and net.value <= 0:
-            net = Unmeasured(f"{plan.source} shows no more power while it works than at rest ({baseline.value:.3g} W)")
+        if isinstance(net, Measured) and not _shows_more(net, windows, baseline.value):
+            net = Unmeasured(
+                f"no difference from rest that this sensor can show: {baseline.value:.3g} W at rest, "
+                f"{_median_w(windows):.3g} W while {'decoding' if unit == 'token' else 'running'}"
+            )
     record = PowerRecord(
         source=plan.source,
         scope=plan.scope,
@@ -98,6 +104,16 @@ def record_power(
         decodes=tuple((window.began, window.ended) for window in windows),
     )
     return record, net
+
+
+def _shows_more(net: Measured, windows: Sequence[_Window], rest_w: float) -> bool:
+    """Whether the readings show that work took more than rest."""
+    above_w = _median_w(windows) - rest_w
+    return net.low is not None and net.low > 0 and above_w > _LEAST_SHARE * abs(rest_w)
+
+
+def _median_w(windows: Sequence[_Window]) -> float:
+    return percentile([window.joules / window.seconds for window in windows], 50)
 
 
 def _nothing(plan: SamplingPlan, reason: str) -> tuple[PowerRecord, Reading]:

@@ -8,7 +8,7 @@ from statistics import fmean
 from edgeshrink.core.measurement import Sustained, SustainedPoint
 from edgeshrink.report.charts import svg
 from edgeshrink.report.charts.panels import Panel, panels_drawing
-from edgeshrink.report.session_told import sustained_text, throttling_text
+from edgeshrink.report.session_told import slowdown_name, sustained_text, throttling_text
 
 _ID = "sustained"
 _TITLE = "A long decode"
@@ -30,7 +30,8 @@ def sustained_chart(sustained: Sustained) -> svg.Figure:
         if len(curve) > 1:
             panels.append(Panel(title, curve, 72.0, class_=class_))
     x = svg.Scale(0.0, points[-1].at_s, svg.LEFT, svg.RIGHT)
-    said = f"{sustained_text(sustained)}; {'throttling: ' if sustained.throttling else ''}{throttling_text(sustained)}"
+    name = f"{slowdown_name(sustained).lower()}: " if sustained.throttling else ""
+    said = f"{sustained_text(sustained)}; {name}{throttling_text(sustained)}"
     caption = f"{said[:1].upper()}{said[1:].rstrip('.')}."
     return svg.Figure(_ID, _TITLE, caption, panels_drawing(_ID, _TITLE, said, panels, x, "seconds of decode"))
 

@@ -230,3 +230,10 @@ def test_neither_verb_imports_torch(verb: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert isinstance(json.loads(done.stdout), dict)
     assert done.stderr == ""
+
+
+def test_a_compiler_is_said_to_be_needed_for_what_it_is_needed_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_module.cxx, "find", lambda: None)
+    found = line(doctor(), "C++ compiler")
+    assert found.status == "absent"
+    assert "the runner for this machine" in found.detail and "llama-cpp-python" in found.detail

@@ -99,6 +99,17 @@ def test_the_budget_is_within_the_ram_and_the_bandwidth() -> None:
         assert budget.energy_mj_per_token_max is None, "nothing was measured to derive it from"
 
 
+@pytest.mark.parametrize(
+    ("ram_gib", "artifact", "peak"),
+    [(31.07, "10GiB", "13.5GiB"), (7.4, "2GiB", "2.75GiB"), (3.6, "992MiB", "1.25GiB"), (0.25, "69MiB", "96MiB")],
+)
+def test_limits_are_written_as_a_person_would(ram_gib: float, artifact: str, peak: str) -> None:
+    probed = replace(device(RECORDED["Raspberry Pi 5"] if ram_gib > 8 else PIXEL_8), ram_bytes=int(ram_gib * 2**30))
+    budget = tomllib.loads(draft_profile(probed, 1e10))["budget"]
+    assert (budget["artifact_bytes_max"], budget["peak_rss_bytes_max"]) == (artifact, peak)
+    assert drafted(probed).budget.peak_rss_bytes_max is not None
+
+
 def test_what_is_emulated_is_said_in_the_draft() -> None:
     text = draft_profile(device({**ORIN_NANO, "cmdline": "/usr/bin/qemu-aarch64-static^@sh^@"}), None)
     assert text.startswith("# ") and "emulated CPU (qemu-user)" in text.splitlines()[0]

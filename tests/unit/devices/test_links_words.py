@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeshrink.devices.transports.adb import parse_listing
-from edgeshrink.devices.transports.shell import Marked, last_words
+from edgeshrink.core.device import Address
+from edgeshrink.devices.transports.adb import not_ready, parse_listing
+from edgeshrink.devices.transports.shell import Marked, last_words, link_broke
 from edgeshrink.devices.transports.ssh import explain
 from edgeshrink.errors import DeviceError, DeviceLost
 from edgeshrink.toolchain import adb, ssh
@@ -42,6 +43,28 @@ def test_last_words_are_the_last_line_made_safe_and_short() -> None:
     assert last_words("first\n\x1b[31mlast\x07\n\n") == "\ufffd[31mlast\ufffd"
     assert last_words("") == "no reason was given"
     assert len(last_words("x" * 100_000)) < 1000
+
+
+def test_a_broken_link_quotes_no_mark_of_ours() -> None:
+    address = Address("ssh", "me@x")
+    for said in ("", f"{'d8' * 16}=dumpsys:thermalservice\n", f"{Marked.of(('true',)).mark}:12"):
+        error = link_broke(address, said, "is it on?")
+        assert error.message == "ssh:me@x: the link broke: the connection closed"
+        assert error.hint.startswith("is it on?. A device that ran out of memory")
+    told = link_broke(address, f"Connection reset\n{'d8' * 16}!", "is it on?")
+    assert (told.message, told.hint) == ("ssh:me@x: the link broke: Connection reset", "is it on?")
+
+
+def test_a_phone_that_is_offline_is_attached_already() -> None:
+    assert "adb reconnect offline" in not_ready("offline")
+
+
+def test_hints_name_the_port_that_was_given() -> None:
+    refused = explain("ssh:me@x:2222", "me@x", 255, "Permission denied (publickey)", port=2222)
+    assert "ssh-copy-id -p 2222 me@x" in refused.hint
+    changed = explain("ssh:me@x:2222", "me@x", 255, "Offending ED25519 key in y:1", port=2222)
+    assert "ssh-keygen -R '[x]:2222', " in changed.hint and changed.hint.endswith("ssh -p 2222 me@x")
+    assert "ssh-keygen -R x, " in explain("ssh:me@x", "me@x", 255, "Offending ED25519 key in y:1").hint
 
 
 def test_adbs_listing_is_read_in_all_its_forms() -> None:

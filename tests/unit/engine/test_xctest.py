@@ -110,6 +110,22 @@ def test_a_result_becomes_measurements_with_its_own_figures(model: Path, tmp_pat
     assert isinstance(measured.energy_mj_per_token, Unmeasured)
 
 
+@pytest.mark.parametrize("text", ["", "{"])
+def test_a_result_that_was_cut_is_not_blamed_for_its_name(model: Path, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "edgeshrink-result.jsonl"
+    file.write_text(text)
+    with pytest.raises(DataError, match="no result of a measuring test") as caught:
+        profile_imported(model, REQUEST, file)
+    assert "run the test again" in caught.value.hint and "jsonl" not in caught.value.hint
+
+
+def test_another_file_is_named_with_its_line(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "other.gguf"
+    file.write_bytes(b"GGUF\n\x00\n")
+    with pytest.raises(DeviceError, match=r"^line 1 of .*other\.gguf is no JSON"):
+        profile_imported(model, REQUEST, file)
+
+
 def test_what_was_timed_is_told_by_the_record_and_not_by_the_importers_flags(model: Path, tmp_path: Path) -> None:
     other = replace(REQUEST, context=256, session=SessionOptions(prompt_tokens=(200,), decode_tokens=7, repetitions=9))
     report = profile_imported(model, other, result_of(model, tmp_path, lines()))

@@ -47,6 +47,23 @@ def test_decode_is_shortened_before_its_depth_is(prompt: int, context: int, dept
     assert plan.decode_tokens * plan.repetitions >= 100, "enough for a p99"
 
 
+@pytest.mark.parametrize(
+    ("options", "notes"),
+    [
+        (SessionOptions(), ()),
+        (SessionOptions(depths=(0, 100)), ()),
+        (SessionOptions(depths=(1024, 1024)), ("a depth of 1024 tokens does not fit a context of 512",)),
+        (SessionOptions(depths=(500,)), ("a depth of 500 tokens leaves a context of 512 no room for 20 more",)),
+        (SessionOptions(decode_tokens=8), ("20 tokens a repetition, not 8: p99 needs 100 steps",)),
+        (SessionOptions(decode_tokens=2000), ("448 tokens a repetition, not 2000: the context holds 512",)),
+    ],
+)
+def test_what_is_timed_otherwise_than_asked_is_noted(options: SessionOptions, notes: tuple[str, ...]) -> None:
+    plan = schedule(options, (64,), 512)
+    assert plan.notes == notes
+    assert max(plan.depths) + plan.decode_tokens <= 512
+
+
 def plan_of(interval_ms: int) -> SamplingPlan:
     return SamplingPlan("ina3221", "whole module", "measured", files=("/p",), interval_ms=interval_ms)
 

@@ -37,7 +37,7 @@ def test_throttling_is_named_with_time_heat_and_clock() -> None:
 
 def test_an_even_run_names_nothing() -> None:
     found = sustained(*run(fall=0.04), SAMPLED)
-    assert found is not None and found.throttling == ""
+    assert found is not None and found.throttling == "" and not found.throttled
 
 
 def test_a_hiccup_is_no_throttling() -> None:
@@ -50,7 +50,8 @@ def test_a_hiccup_is_no_throttling() -> None:
 
 def test_a_fall_that_recovers_is_still_told() -> None:
     points = [SustainedPoint(float(at), 60.0 if 100 <= at < 160 else 100.0, None, None) for at in range(300)]
-    assert throttling(points, "").startswith("speed fell by 40 % after 100 s; this device shows neither")
+    words = throttling(points, "")
+    assert words.startswith("slowed down: speed fell by 40 % after 100 s; this device shows neither")
 
 
 def test_without_sensors_it_is_said_that_nothing_shows_why() -> None:
@@ -65,7 +66,19 @@ def test_even_sensors_are_not_blamed() -> None:
     stretches, samples = run()
     even = [Sample(sample.t, ("70000", "51000", "1500000", "600000")) for sample in samples]
     found = sustained(stretches, even, SAMPLED)
-    assert found is not None and found.throttling.endswith("; neither temperature nor clock says why")
+    assert found is not None and not found.throttled
+    assert found.throttling.startswith("slowed down: speed fell by 23 % after 14")
+    assert found.throttling.endswith(" s; neither temperature nor clock says why")
+
+
+def test_the_work_of_others_is_named_first_unless_heat_says_why() -> None:
+    stretches, samples = run()
+    even = [Sample(sample.t, ("70000", "51000", "1500000", "600000")) for sample in samples]
+    found = sustained(stretches, even, SAMPLED, others=0.62)
+    assert found is not None
+    assert found.throttling.startswith("slowed down: other programs used 62 % of the CPUs; speed fell by 23 % after 14")
+    hot = sustained(stretches, samples, SAMPLED, others=0.62)
+    assert hot is not None and hot.throttled and hot.throttling.startswith("speed fell by 23 %")
 
 
 def test_torn_readings_are_left_out() -> None:

@@ -47,8 +47,9 @@ def tell(bench: Record, *, loads: Record | None = None, long: bool = False, **ch
         "loads": loads, "bench": bench, "sampled": NO_POWER, "lines": (), "gpu": NOTHING, "parity": Measured(1.0),
         "partial": "", "notes": (),
     }  # fmt: skip
+    plan = changes.pop("plan", PLAN)
     seen = Seen(**(facts | changes))
-    return measurements(seen, PLAN, (64, 16, 900), long=long, sha256="ab", nbytes=6, context=256, threads=4)
+    return measurements(seen, plan, (64, 16, 900), long=long, sha256="ab", nbytes=6, context=256, threads=4)
 
 
 def value(reading: object) -> float:
@@ -82,6 +83,23 @@ def test_notes_say_what_a_reader_must_know() -> None:
         "cooled down to 40 °C in 3 s",
         "other programs used 31% of the CPUs meanwhile: on an idle machine it is faster",
     )
+
+
+def test_what_was_timed_otherwise_is_noted_before_what_happened() -> None:
+    plan = replace(PLAN, notes=("a depth of 1024 tokens does not fit a context of 256",))
+    notes = tell(lines.record(*whole_run()), plan=plan, notes=("cooled down to 40 °C in 3 s",)).notes
+    assert notes.index(plan.notes[0]) == notes.index("cooled down to 40 °C in 3 s") - 1
+
+
+def test_a_long_decode_knows_what_others_used_meanwhile() -> None:
+    stretches = [
+        {"event": "sustained", "from": float(at), "to": at + 1.0, "tokens": 100 if at < 150 else 40}
+        for at in range(100, 200)
+    ]
+    meanwhile = {"event": "cpu", "from": 100.0, "to": 200.0, "own_s": 200.0, "all_s": 360.0, "cpus": 4}
+    found = tell(lines.record(*whole_run(), *stretches, meanwhile), long=True).sustained
+    assert found is not None
+    assert found.throttling.startswith("slowed down: other programs used 40 % of the CPUs; speed fell by 60 % after ")
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,22 @@ def test_few_readings_at_rest_leave_much_open() -> None:
 def test_a_device_that_draws_no_more_at_work_has_no_energy_of_a_token() -> None:
     samples = sampled(lambda at_s: 5.0 if at_s < 10 else 4.9, 40)
     _, net = recorded(samples, (1, 9), (12, 22, 100))
-    assert isinstance(net, Unmeasured) and "no more power while it works than at rest" in net.reason
+    assert net == Unmeasured("no difference from rest that this sensor can show: 5 W at rest, 4.9 W while decoding")
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_a_sensor_that_stands_still_gives_no_energy_above_rest(averages: bool) -> None:
+    plan = SamplingPlan("bench", "all", "measured", files=("watts",), averages=averages)
+    record, net = recorded(sampled(lambda at_s: 4.97, 40), (1, 9), (12.1, 22.3, 100), (24.7, 35.2, 97), plan=plan)
+    assert net == Unmeasured("no difference from rest that this sensor can show: 4.97 W at rest, 4.97 W while decoding")
+    assert measured(record.gross_mj_per_token).value == pytest.approx(4.97 * 10.35 / 98.5 * 1e3, rel=0.06)
+
+
+def test_a_difference_within_the_noise_is_none() -> None:
+    rng = random.Random(2)
+    samples = sampled(lambda at_s: (5.0 if at_s < 10 else 5.02) + rng.gauss(0, 0.5), 34)
+    _, net = recorded(samples, (0, 10), (12, 22, 100), (22, 32, 100))
+    assert isinstance(net, Unmeasured) and net.reason.startswith("no difference from rest")
 
 
 def test_readings_that_stop_cost_the_decode_they_stop_in() -> None:

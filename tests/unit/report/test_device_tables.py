@@ -165,11 +165,36 @@ def test_two_artifacts_in_turn_show_their_ratio_and_whether_it_tells_them_apart(
     text = shown(render_interleaved(sample_interleaved()))
     assert max(map(len, text.splitlines())) <= 80
     rows = {row.split()[0]: words(row) for row in text.splitlines() if row.strip()}
-    assert rows["Decode"] == "Decode 6.21 tok/s 9.60 tok/s 0.647 ± 0.008× B more"
+    assert rows["Decode"] == "Decode 6.21 tok/s 9.60 tok/s 0.647 ± 0.008× B faster"
     assert rows["TTFT"].endswith("1,912 ms 1,934 ms 0.989 ± 0.022× alike")
+    assert "median of the ratios within rounds" in words(text)
+    assert "8 rounds, A B and B A by turns" in words(text), "what was noted stands below"
     assert rows["Peak"] == "Peak RSS 1.30 GiB 849 MiB 1.57×", "without an interval nothing is claimed"
     assert "Energy per token: " not in text and f"energy per token: {CHARGING}" in words(text)
     assert text.count("llama-3.2-1b-Q8_0.gguf") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "said"),
+    [
+        ("decode, tok/s", 0.086, 3.137, "cannot tell"),
+        ("decode, tok/s", 0.97, 1.06, "cannot tell"),
+        ("decode, tok/s", 0.96, 1.04, "alike"),
+        ("decode, tok/s", 1.2, 1.4, "A faster"),
+        ("TTFT at 256 tokens, ms", 1.2, 1.4, "B faster"),
+        ("TTFT at 256 tokens, ms", 0.7, 0.8, "A faster"),
+        ("peak RSS, bytes", 1.5, 1.6, "B less"),
+        ("energy per token, mJ", 0.7, 0.8, "A less"),
+    ],
+)
+def test_of_two_in_turn_the_better_one_is_named_only_where_the_interval_says_so(
+    name: str, low: float, high: float, said: str
+) -> None:
+    ratio = Measured(0.855 if low < 0.855 < high else (low + high) / 2, 8, low, high)
+    rows = ((name, Measured(1234.0), Measured(1432.0), ratio),)
+    text = shown(render_interleaved(replace(sample_interleaved(), rows=rows)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert f"× {said}" in words(text)
 
 
 def test_a_figure_without_a_known_unit_is_a_bare_number() -> None:

@@ -13,6 +13,7 @@ from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.report import Report
 from edgeshrink.judging import judge
 from edgeshrink.report.card import model_card
+from edgeshrink.report.charts.sustained import sustained_chart
 from edgeshrink.report.comparison import notes
 from edgeshrink.report.device_told import cpu_text, device_facts, device_name, device_text
 from edgeshrink.report.format import limit_text, line_label, short_text
@@ -24,6 +25,7 @@ from edgeshrink.report.session_told import (
     parity_text,
     power_source,
     power_text,
+    session_facts,
     sustained_text,
     throttling_text,
     warnings,
@@ -217,6 +219,19 @@ def test_a_long_decode_is_told_from_its_first_tenth_to_its_last() -> None:
     assert throttling_text(Sustained(points, "")) == "nothing slowed down"
     assert sustained_text(Sustained((), "")) == "no stretch of it was timed"
     assert THROTTLED in told(sample_phone_report())
+
+
+def test_throttling_is_claimed_only_where_heat_or_clock_went_with_it() -> None:
+    assert dict(session_facts(sample_phone_report(), seen_of(sample_phone_report())))["Throttling"] == THROTTLED
+    seen = seen_of(sample_phone_report())
+    assert seen.sustained is not None
+    said = "speed fell by 76 % after 12 s; neither temperature nor clock says why"
+    seen = replace(seen, sustained=replace(seen.sustained, throttling=f"slowed down: {said}"))
+    report = replace(sample_phone_report(), measurements=seen)
+    facts = dict(session_facts(report, seen))
+    assert facts["Slowed down"] == said and "Throttling" not in facts
+    assert seen.sustained is not None
+    assert f"; slowed down: {said}." in sustained_chart(seen.sustained).caption
 
 
 def test_the_hottest_moment_counts() -> None:

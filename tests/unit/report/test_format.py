@@ -96,6 +96,10 @@ def test_a_limit_is_spelled_as_it_was_written() -> None:
         return limit_text(VerdictLine("x", unit, ">=" if at_least else "<=", limit, reading, None, "UNKNOWN", ""))
 
     assert line(1.5 * 1024**3, "bytes") == "≤ 1.5 GiB"
+    assert line(1.125 * 1024**3, "bytes") == "≤ 1.125 GiB"
+    assert line(int(1.3 * 1024**3), "bytes") == "≤ 1.3 GiB"
+    assert line(14318 * 1024**2, "bytes") == "≤ 14.0 GiB", "counted, not written"
+    assert line(300_000, "bytes") == "≤ 293 KiB"
     assert line(0.05, "nats") == "≤ 0.05 nats"
     assert line(0.9, "share", at_least=True) == "≥ 90 %"
     assert line(1.055, "x") == "≤ 1.055×"

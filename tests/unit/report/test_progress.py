@@ -34,12 +34,20 @@ def test_a_total_that_is_not_known_is_not_shown() -> None:
     assert "3.00 MiB of" not in stream.getvalue()
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_a_pipe_gets_not_one_byte(quiet: bool) -> None:
+def test_a_quiet_pipe_gets_not_one_byte() -> None:
     stream = io.StringIO()
-    with ProgressBars(quiet=quiet, console=Console(file=stream, force_terminal=False)) as listener:
+    with ProgressBars(quiet=True, console=Console(file=stream, force_terminal=False)) as listener:
         listener(Progress("write", 1, 2))
     assert stream.getvalue() == ""
+
+
+def test_a_log_names_a_task_once_and_no_more_than_one_in_a_second() -> None:
+    stream, moments = io.StringIO(), iter((0.0, 0.5, 0.9, 1.1, 3.0, 5.0))
+    console = Console(file=stream, force_terminal=False, width=20)
+    with ProgressBars(console=console, clock=lambda: next(moments)) as listener:
+        for task in ("copying \x1b[1mmodel.gguf to ssh:me@there", "brief", "measure", "measure", "measure", "measure"):
+            listener(Progress(task, 1, 2, "bytes"))
+    assert stream.getvalue() == plain("copying \x1b[1mmodel.gguf to ssh:me@there") + "\nmeasure\n"
 
 
 @pytest.mark.parametrize("quiet", [True, False])

@@ -71,6 +71,7 @@ def test_the_debian_cross_compiler_is_taken_for_linux_and_for_phones(bare: Path,
     for name in ("aarch64-linux-gnu-g++", "aarch64-linux-gnu-gcc"):
         plant(bare, name, "echo 'g++ (Debian 12.2.0-14) 12.2.0'")
     linux, phone = taken("arm64-i8mm"), taken("android-arm64-i8mm")
+    assert linux.shown == "aarch64-linux-gnu-g++ 12.2.0"
     assert (linux.id, linux.target) == (phone.id, phone.target) == ("gnu 12.2.0", "linux")
     given = linux.definitions(tmp_path)
     assert "-DGGML_CPU_ARM_ARCH=armv8.2-a+dotprod+fp16+i8mm" in given

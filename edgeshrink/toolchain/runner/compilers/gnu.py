@@ -39,4 +39,4 @@ def find(platform: RunnerPlatform) -> Compiler | str:
             *arch_definitions(platform),
         )
 
-    return Compiler(NAME, found.version, "linux", definitions)
+    return Compiler(NAME, found.version, "linux", definitions, program=found.path.name)

@@ -17,6 +17,7 @@ class Compiler:
 
     `definitions(folder)` are CMake's -D arguments; a wrapper or toolchain file that they need is written to `folder`.
     `interpreter`: the loader that a finished file may ask for, "" for none. `inputs`: what else its files depend on.
+    `program`: what is started, where its name says more than `name`.
     """
 
     name: str
@@ -25,10 +26,16 @@ class Compiler:
     definitions: Callable[[Path], tuple[str, ...]]
     interpreter: str = ""
     inputs: tuple[str, ...] = ()
+    program: str = ""
 
     @property
     def id(self) -> str:
         return f"{self.name} {self.version}".rstrip()
+
+    @property
+    def shown(self) -> str:
+        """For a person: `aarch64-linux-gnu-g++ 12.2.0`."""
+        return f"{self.program or self.name} {self.version}".rstrip()
 
 
 class CompilerModule(Protocol):

@@ -35,7 +35,7 @@ def find(platform: RunnerPlatform) -> Compiler | str:
     for path in _libraries(libraries):
         digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     inputs = (str(found.path), str(libraries), digest.hexdigest())
-    return Compiler(NAME, found.version, NATIVE, lambda _: (), inputs=inputs)
+    return Compiler(NAME, found.version, NATIVE, lambda _: (), inputs=inputs, program=found.path.name)
 
 
 def command(source: Path, target: Path, macros: dict[str, str]) -> tuple[str, ...]:
