@@ -23,7 +23,7 @@ from edgeshrink.engine.machine import BUSY_SHARE, calibrated
 from edgeshrink.engine.networks.build import build_network
 from edgeshrink.engine.opened import open_model
 from edgeshrink.engine.output import check_output, folder_name
-from edgeshrink.engine.place import open_place
+from edgeshrink.engine.place import matched, open_place
 from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away, version_notes
 from edgeshrink.engine.workshop import Workshop
@@ -57,7 +57,9 @@ def build(
     check_output(out)
     situation = find_situation(request, model, None)
     check_device_format(request, situation.format_name)
-    with open_place(request, situation.profile, listener) as place:
+    with open_place(request, situation.profile, listener) as opened:
+        request, place = matched(request, situation.target, opened)
+        situation = find_situation(request, model, None)
         workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, may_install)
         return _build(workshop, situation, out, confirm)
 

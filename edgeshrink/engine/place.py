@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgeshrink.catalog.profiles import THIS_MACHINE
+from edgeshrink.catalog.profiles import THIS_MACHINE, load_profiles
 from edgeshrink.core.device import parse_address
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.request import Request
+from edgeshrink.core.target import Target
 from edgeshrink.devices.local import host_is
-from edgeshrink.devices.matching import Match, match
+from edgeshrink.devices.matching import Match, best_profile, match
 from edgeshrink.engine.attached import Attached, attached
 from edgeshrink.judging.countable import countable
 
@@ -85,6 +86,17 @@ def open_place(request: Request, profile: DeviceProfile, listener: Listener = si
         return
     with attached(parse_address(request.device), listener) as device:
         yield place_of(device, profile, anyway=request.judge_anyway)
+
+
+def matched(request: Request, target: Target, place: Place) -> tuple[Request, Place]:
+    """A build without --profile is judged by the profile that the attached device matches, if it is of the target's
+    family; else by the target's own."""
+    if place.attached is None or request.profile is not None:
+        return request, place
+    known = best_profile(place.attached.device, load_profiles())
+    if known is None or known[0].family != target.family:
+        return request, place
+    return replace(request, profile=known[0].id), place_of(place.attached, known[0], anyway=place.anyway)
 
 
 def place_of(device: Attached, profile: DeviceProfile, *, anyway: bool) -> Place:

@@ -18,7 +18,7 @@ from edgeshrink.engine.networks.search import Tried, search
 from edgeshrink.engine.networks.situation import NetworkSituation, check_network_request, find_network_situation
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
 from edgeshrink.engine.output import check_output, folder_name
-from edgeshrink.engine.place import open_place
+from edgeshrink.engine.place import matched, open_place
 from edgeshrink.engine.summary import artifact_name, step_record, version_notes
 from edgeshrink.engine.writing import write_build_folder
 from edgeshrink.errors import UsageError
@@ -39,7 +39,9 @@ def build_network(request: Request, source: NetworkSource, *, may_install: Confi
     check_output(out)
     check_device_format(request, situation.format_name)
     threads = request.threads or default_threads()
-    with open_place(request, situation.profile, listener) as place, store.in_use():
+    with open_place(request, situation.profile, listener) as opened, store.in_use():
+        request, place = matched(request, situation.target, opened)
+        situation = find_network_situation(request, facts)
         workshop = NetworkWorkshop(situation, store, listener, threads, place, may_install)
         workshop.note_versions()
         tried = search(workshop)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from recorded_devices import MARKER, RECORDED, answer
 
 from edgeshrink.catalog.profiles import load_profile
 from edgeshrink.catalog.targets import load_target
-from edgeshrink.core.device import ProbedDevice
+from edgeshrink.core.device import Probe, ProbedDevice
 from edgeshrink.core.request import Request
 from edgeshrink.devices.local import this_machine
+from edgeshrink.devices.matching import match
 from edgeshrink.devices.probing.parse import parse
+from edgeshrink.engine.attached import Attached
+from edgeshrink.engine.place import Place, matched
 from edgeshrink.engine.profile import found_profile
 
 HERE = this_machine()
@@ -47,3 +51,20 @@ def test_a_profile_that_was_asked_for_brings_its_own_target() -> None:
     asked = load_profile("jetson-orin-nano-8gb")
     found, profile = found_profile(request, load_target(request.target), asked, device("Jetson Nano"))
     assert (found.id, profile) == ("jetson", asked)
+
+
+def place(seen: ProbedDevice, profile_id: str) -> Place:
+    profile = load_profile(profile_id)
+    return Place(profile, match(seen, profile), Attached(cast(Any, None), Probe(seen)))
+
+
+def test_a_build_for_a_family_is_judged_by_the_member_that_is_attached() -> None:
+    seen = device("Jetson Orin Nano")
+    request, found = matched(Request(target="jetson"), load_target("jetson"), place(seen, "jetson-orin-nx-16gb"))
+    assert found.is_device
+    assert request.profile == found.profile.id != "jetson-orin-nx-16gb"
+
+
+def test_a_build_for_another_family_keeps_the_targets_own_profile() -> None:
+    opened = place(device("Jetson Orin Nano"), "pixel-8")
+    assert matched(Request(target="android"), load_target("android"), opened) == (Request(target="android"), opened)
