@@ -48,6 +48,8 @@ def plan(model: str | None = None, **arguments: Any) -> Outlook:
 def build(model: str | None = None, *, listener: Listener | None = None, **arguments: Any) -> Report:
     """Build, prove, measure and judge `model` (None: the demo), and write its folder (`out`).
 
+    `device` measures it on an attached one, as in `profile`, and that decides the verdict.
+
     Returns the report; a failed budget line is `report.verdict.outcome == "FAIL"`, not an exception. Raises
     edgeshrink.errors.Error where the build could not be done.
     """

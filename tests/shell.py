@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,20 @@ class Shell:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def interrupt(self, process: subprocess.Popen[str], *, once: Callable[[], bool], otherwise: str) -> str:
+        """Ctrl-C as soon as `once` holds; what it said on stderr until it left. It is gone when this returns."""
+        deadline = time.monotonic() + 120
+        try:
+            while not once():
+                assert process.poll() is None, process.communicate()[1]
+                assert time.monotonic() < deadline, otherwise
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            return process.communicate(timeout=90)[1]
+        finally:
+            process.kill()
+            process.wait()
 
     def run(self, *arguments: str | Path, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments) as process:

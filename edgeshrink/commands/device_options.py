@@ -42,9 +42,19 @@ def session_options(function: F) -> F:
         ),
         click.option("--prompt-tokens", metavar="N,N", help="On a device: prompt lengths to time beside the budget's."),
         click.option(
-            "--decode-tokens", type=click.IntRange(1, 100_000), default=128, show_default=True, help="On a device."
+            "--decode-tokens",
+            type=click.IntRange(1, 100_000),
+            default=128,
+            show_default=True,
+            help="On a device: tokens decoded in each repetition.",
         ),
-        click.option("--repetitions", type=click.IntRange(5, 1000), default=5, show_default=True, help="On a device."),
+        click.option(
+            "--repetitions",
+            type=click.IntRange(5, 1000),
+            default=5,
+            show_default=True,
+            help="On a device: how often each prompt length and depth is timed.",
+        ),
         click.option(
             "--device-python",
             metavar="PATH",

@@ -53,6 +53,13 @@ class Place:
         return f"{where} is not {self.profile.name}: {self.match.why}"
 
     @property
+    def not_measured(self) -> str:
+        """Why a build measures nothing through this machine's own Python; "" where this is the device, or asked for."""
+        if self.is_device or self.anyway:
+            return ""
+        return f"this host is not {self.profile.name}: name it with --device, or profile it there"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of figures that were taken here must know."""
         if self.attached is not None and self.profile.id == THIS_MACHINE and self.attached.device.emulation:

@@ -250,8 +250,8 @@ class Workshop:
             )
             stored = run_session(self.store, attached_step, self.listener, again=self.request.remeasure)
             return measuring.read_measurements(self.note(stored).folder)
-        if not place.is_device and not place.anyway:
-            return Unmeasured(f"this host is not {situation.profile.name}: name it with --device, or profile it there")
+        if place.not_measured:
+            return Unmeasured(place.not_measured)
         step = session_step(
             self.request,
             artifact.path,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -110,23 +107,9 @@ def test_two_artifacts_in_turn_on_one_device(shell: Shell, model: Path, demo_mod
 
 def test_ctrl_c_leaves_the_device_clean(shell: Shell, x86_ssh_device: LabDevice, model: Path) -> None:
     process = shell.start("profile", model, "--device", x86_ssh_device.address, *QUICK, "--sustain", "2")
-    try:
-        _wait_for(lambda: x86_ssh_device.processes() != (), "the runner never started", process)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=90)
-    finally:
-        process.kill()
-        process.wait()
+    said = shell.interrupt(process, once=lambda: x86_ssh_device.processes() != (), otherwise="the runner never started")
     assert process.returncode == 130, said
     assert not x86_ssh_device.wait_until_clean()
-
-
-def _wait_for(what: Any, otherwise: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not what():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.1)
 
 
 def test_with_nothing_attached_the_list_is_friendly(shell: Shell, nothing_attached: None) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,23 +112,17 @@ def test_no_python_is_brought_to_a_device_without_a_yes(shell: Shell, x86_ssh_de
 def test_ctrl_c_ends_the_python_there_and_its_children(shell: Shell, x86_ssh_device: LabDevice, network: Path) -> None:
     python = open_python(x86_ssh_device)
     process = shell.start("profile", network, "--device", x86_ssh_device.address, "--device-python", python)
-    try:
-        _wait_for_processes(process, x86_ssh_device, "edgeshrink.runtimes.child")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=90)
-    finally:
-        process.kill()
-        process.wait()
+    said = interrupt_once_there(shell, process, x86_ssh_device, "edgeshrink.runtimes.child")
     assert process.returncode == 130, said
     assert not x86_ssh_device.wait_until_clean()
 
 
-def _wait_for_processes(process: subprocess.Popen[str], device: LabDevice, word: str) -> None:
-    deadline = time.monotonic() + 120
-    while not any(word in line for line in device.processes()):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, f"nothing with {word} ran there"
-        time.sleep(0.05)
+def interrupt_once_there(shell: Shell, process: subprocess.Popen[str], device: LabDevice, word: str) -> str:
+    return shell.interrupt(
+        process,
+        once=lambda: any(word in line for line in device.processes()),
+        otherwise=f"nothing with {word} ran there",
+    )
 
 
 # Vendors' runners. None of them is in a wheel: what stands in speaks as they do. `llama_main` is a main around the
@@ -247,13 +239,7 @@ def test_ctrl_c_ends_a_vendors_runner(
         tail="case $* in *--help*) ;; *) exec sleep 77;; esac",
     )
     process = shell.start("profile", network, "--device", x86_ssh_device.address, "--vendor-runner", runner)
-    try:
-        _wait_for_processes(process, x86_ssh_device, "sleep 77")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=90)
-    finally:
-        process.kill()
-        process.wait()
+    said = interrupt_once_there(shell, process, x86_ssh_device, "sleep 77")
     assert process.returncode == 130, said
     assert not x86_ssh_device.wait_until_clean()
 

@@ -219,8 +219,8 @@ class NetworkWorkshop:
             return read_measurements(self.note(stored).folder)
         if self._cannot_run(recipe, artifact):
             return Unmeasured(not_run(recipe.delegate))
-        if not self.place.is_device and not self.place.anyway:
-            return Unmeasured(f"this host is not {situation.profile.name}: run `edgeshrink profile` there")
+        if self.place.not_measured:
+            return Unmeasured(self.place.not_measured)
         step = MeasureNetwork(
             artifact=artifact.path,
             artifact_sha256=artifact.sha256,
