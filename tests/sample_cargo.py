@@ -11,6 +11,7 @@ from edgeshrink.core.bundle import (
     BUNDLE_SCHEMA,
     BundleKind,
     BundleManifest,
+    BundleRequest,
     Chat,
     Engine,
     LicenceNote,
@@ -86,6 +87,7 @@ def sample_cargo(
         licences=(LicenceNote("model", "tiny", "apache-2.0", "allowed", "", ("licenses/model/LICENSE",)),),
         licence_accepted=False,
         report_sha256=digests["report.json"],
+        request=BundleRequest(True, "", "install-time", (), "", "", "", "", "", ""),
         files=files,
     )
     write_file(folder / BUNDLE_NAME, to_json(manifest))

@@ -12,10 +12,13 @@ from edgeshrink.core.model import ModelFacts
 from edgeshrink.errors import DataError
 
 
-def inspect_model(given: str, *, offline: bool = False, weights: bool = True) -> ModelFacts:
+def inspect_model(
+    given: str, *, offline: bool = False, weights: bool = True, revision: str | None = None
+) -> ModelFacts:
     """The facts of a model. DataError or UnsupportedModel, in the first second, where it cannot be built.
 
-    Without `weights` no weight file is fetched or looked at: the configuration is enough for a plan.
+    Without `weights` no weight file is fetched or looked at: the configuration is enough for a plan. `revision` is a
+    hub model's commit or branch.
     """
     path = Path(given).expanduser()
     try:
@@ -27,7 +30,7 @@ def inspect_model(given: str, *, offline: bool = False, weights: bool = True) ->
     if exists:
         return _inspect_file(path, given)
     if HUB_ID.fullmatch(given) and path.suffix != ".gguf":
-        return _inspect_hub(given, offline=offline, weights=weights)
+        return _inspect_hub(given, offline=offline, weights=weights, revision=revision)
     raise DataError(
         f"there is no model {given}: no such folder, and not a hub id (OWNER/NAME)",
         hint="give a Hugging Face model folder, a hub id or an unquantized .gguf file",
@@ -45,9 +48,9 @@ def source_digest_files(facts: ModelFacts) -> tuple[Path, ...]:
     return tuple(sorted(files, key=lambda file: file.name))
 
 
-def _inspect_hub(hub_id: str, *, offline: bool, weights: bool) -> ModelFacts:
+def _inspect_hub(hub_id: str, *, offline: bool, weights: bool, revision: str | None) -> ModelFacts:
     """The small files first: what cannot be built is refused before gigabytes are fetched."""
-    folder = fetch(hub_id, offline=offline, weights=False)
+    folder = fetch(hub_id, offline=offline, weights=False, revision=revision)
     facts = inspect_folder(folder, hub_id, hub_id=hub_id, weights=False)
     if not weights:
         return facts

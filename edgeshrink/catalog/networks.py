@@ -27,7 +27,7 @@ _FUNCTION_WAY = (
 )
 
 
-def network_source(given: str, *, offline: bool = False) -> NetworkSource | None:
+def network_source(given: str, *, offline: bool = False, revision: str | None = None) -> NetworkSource | None:
     """The network that `given` names; None where it is none: a language model, or nothing that is known here.
 
     `given` is "package.module:function", a Hugging Face folder or hub id of an encoder or image model, or an .onnx
@@ -47,7 +47,7 @@ def network_source(given: str, *, offline: bool = False) -> NetworkSource | None
     if not exists and ENTRY.fullmatch(given):
         return NetworkSource("function", given, _module_file(given), entry=given)
     if not exists and HUB_ID.fullmatch(given) and path.suffix != ".gguf":
-        return _hub_source(given, offline=offline)
+        return _hub_source(given, offline=offline, revision=revision)
     return None
 
 
@@ -136,9 +136,9 @@ def _folder_source(folder: Path, given: str, hub_id: str | None = None) -> Netwo
     )
 
 
-def _hub_source(hub_id: str, *, offline: bool) -> NetworkSource | None:
+def _hub_source(hub_id: str, *, offline: bool, revision: str | None) -> NetworkSource | None:
     """The small files first: gigabytes are fetched only for what can be built."""
-    folder = fetch(hub_id, offline=offline, weights=False)
+    folder = fetch(hub_id, offline=offline, weights=False, revision=revision)
     if folder_family(folder) is None:
         return None
     folder = fetch(hub_id, offline=offline, weights=True, revision=snapshot_revision(folder))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from edgeshrink.commands.device_options import refuse_without_device, session_options, taken_options
 from edgeshrink.commands.options import (
@@ -37,6 +38,13 @@ from edgeshrink.core.request import Request
 @click.option(
     "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."
 )
+@click.option("--locked", is_flag=True, help="Refuse a build that differs in anything from what the lock pins.")
+@click.option(
+    "--lock",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The lock of --locked. [default: edgeshrink.lock in the output folder]",
+)
 @strict_option
 @json_option
 @yes_option
@@ -54,6 +62,9 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, **argumen
 
     if arguments["device"] is None:
         refuse_without_device()
+    named = (arguments["out"] or arguments["lock"]) and arguments["locked"]
+    if named and click.get_current_context().get_parameter_source("target") is ParameterSource.DEFAULT:
+        arguments["target"] = ""  # the lock's own
     session = taken_options(arguments)
     request = request_of(model, {**arguments, "session": session})
     if request.format == "all":

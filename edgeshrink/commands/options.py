@@ -36,6 +36,7 @@ def target_options(function: F) -> F:
 def model_options(function: F) -> F:
     """What a plan and a build take besides: scheme, tensor types, importance matrix, calibration text."""
     for option in (
+        click.option("--revision", metavar="REV", help="Commit or branch of a hub model; its newest when left out."),
         click.option("--offline", is_flag=True, help="Take a hub model from the local cache only."),
         click.option(
             "--calibration",

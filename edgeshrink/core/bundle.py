@@ -72,6 +72,23 @@ class LicenceNote:
 
 
 @strict_dataclass(frozen=True, slots=True, config=_STRICT)
+class BundleRequest:
+    """What was asked for, so that the bundle can be made again. What came from outside is named by its digest."""
+
+    archives: bool
+    application_id: str
+    delivery: Delivery
+    parts: tuple[str, ...]
+    xcframework_url: str
+    xcframework_checksum: str
+    executorch_revision: str
+    runner_sha256: str
+    """"" where no native runner is in the bundle."""
+    python_sha256: str
+    wheels_sha256: str
+
+
+@strict_dataclass(frozen=True, slots=True, config=_STRICT)
 class BundleManifest:
     """`bundle.json`: what a loader checks before it opens the model, and what the bundle was made from.
 
@@ -105,6 +122,7 @@ class BundleManifest:
     licences: tuple[LicenceNote, ...]
     licence_accepted: bool
     report_sha256: Sha256 | None
+    request: BundleRequest
     files: tuple[ManifestFile, ...]
 
 

@@ -29,6 +29,12 @@ class Request:
     context: int | None = None
     out: Path | None = None
     offline: bool = False
+    revision: str | None = None
+    """Which commit or branch of a hub model; None: its newest."""
+    locked: bool = False
+    """Refuse a build that is not, in every input and in the artifact's bytes, the one that `lock` pins."""
+    lock: Path | None = None
+    """None: the `edgeshrink.lock` in the output folder."""
     remeasure: bool = False
     gpu_layers: int = 0
     threads: int | None = None
@@ -40,7 +46,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Paths may be given as text, as one does in Python."""
-        for name in ("calibration", "out"):
+        for name in ("calibration", "out", "lock"):
             value = getattr(self, name)
             if isinstance(value, str):
                 object.__setattr__(self, name, Path(value))

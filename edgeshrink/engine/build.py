@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 
 import edgeshrink
-from edgeshrink.catalog.networks import network_source
 from edgeshrink.core.events import Listener, silent
+from edgeshrink.core.lock import Lock
 from edgeshrink.core.reading import Estimate, Unmeasured
 from edgeshrink.core.report import REPORT_SCHEMA, Report, Rung
 from edgeshrink.core.request import Request
@@ -19,9 +19,10 @@ from edgeshrink.engine.climb import Built, climb
 from edgeshrink.engine.device_sessions import Confirm, check_device_format
 from edgeshrink.engine.exporters.interface import Exporter
 from edgeshrink.engine.exporters.registry import exporter
+from edgeshrink.engine.lock import early_pins, lock_of, locked, pins, refuse_drift
 from edgeshrink.engine.machine import BUSY_SHARE, calibrated
 from edgeshrink.engine.networks.build import build_network
-from edgeshrink.engine.opened import open_model
+from edgeshrink.engine.opened import network_of, open_model
 from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.place import matched, open_place
 from edgeshrink.engine.situation import check_request, find_situation
@@ -47,9 +48,10 @@ def build(
     One format; `engine.comparison.build_all` builds every one that the target lists.
     """
     request = request or Request()
-    network = None if request.model is None else network_source(request.model, offline=request.offline)
+    request, lock = locked(request)
+    network = network_of(request)
     if network is not None:
-        return build_network(request, network, may_install=may_install, listener=listener)
+        return build_network(request, network, lock, may_install=may_install, listener=listener)
     check_request(request)
     store = Store()
     model = open_model(request)
@@ -61,14 +63,17 @@ def build(
         request, place = matched(request, situation.target, opened)
         situation = find_situation(request, model, None)
         workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, may_install)
-        return _build(workshop, situation, out, confirm)
+        return _build(workshop, situation, out, lock, confirm)
 
 
-def _build(workshop: Workshop, situation: Situation, out: Path, confirm: Confirm) -> Report:
+def _build(workshop: Workshop, situation: Situation, out: Path, lock: Lock | None, confirm: Confirm) -> Report:
     store = workshop.store
     workshop.check_before_work()
     maker = exporter(situation.format_name, workshop)
     maker.check_before_work()
+    if lock is not None:
+        source = source_summary(workshop.model, workshop.source_sha256)
+        refuse_drift(lock, early_pins(source, situation.format_name, situation.target, situation.profile))
     candidates(situation)  # a pattern that matches no tensor is refused before any work
     with store.in_use():
         calibration = calibrated(store, workshop.listener)
@@ -83,7 +88,10 @@ def _build(workshop: Workshop, situation: Situation, out: Path, confirm: Confirm
         _ask_for_disk(situation, start, store, confirm)
         built, rungs = climb(workshop, maker, situation, start)
         report = _tell(workshop, maker, situation, built, rungs)
-        return write_build_folder(report, built.artifact, out, store.notes)
+        now = lock_of(workshop.request, report, situation.target, situation.profile)
+        if lock is not None:
+            refuse_drift(lock, pins(now))
+        return write_build_folder(report, built.artifact, now, out, store.notes)
 
 
 def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Built, rungs: tuple[Rung, ...]) -> Report:

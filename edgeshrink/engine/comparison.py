@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import edgeshrink
-from edgeshrink.catalog.networks import network_source
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.report import COMPARISON_SCHEMA, Comparison, FormatOutcome
@@ -15,6 +14,7 @@ from edgeshrink.core.target import Target
 from edgeshrink.engine.build import build
 from edgeshrink.engine.device_sessions import Confirm
 from edgeshrink.engine.networks.situation import network_formats
+from edgeshrink.engine.opened import network_of
 from edgeshrink.engine.output import check_output
 from edgeshrink.engine.situation import check_request, find_device
 from edgeshrink.engine.writing import write_comparison_folder
@@ -34,7 +34,7 @@ def build_all(
 
     The Error of the first is raised where no format could be built.
     """
-    network = None if request.model is None else network_source(request.model, offline=request.offline)
+    network = network_of(request)
     if network is None:
         check_request(request)
     target, profile, _ = find_device(request, None)

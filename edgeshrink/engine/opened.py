@@ -7,9 +7,11 @@ from pathlib import Path
 
 import edgeshrink
 from edgeshrink.catalog.models import inspect_model, source_digest_files
+from edgeshrink.catalog.networks import network_source
 from edgeshrink.catalog.tokenizers import read_vocabulary
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.request import Request
 from edgeshrink.core.tokenizer import Vocabulary
@@ -42,12 +44,19 @@ def open_model(request: Request, *, fetch_weights: bool = True) -> OpenModel:
     """
     given = str(DEMO_MODEL) if request.model is None else request.model
     weights = fetch_weights or Path(given).exists()
-    facts = inspect_model(given, offline=request.offline, weights=weights)
+    facts = inspect_model(given, offline=request.offline, weights=weights, revision=request.revision)
     tensors = layout(facts)
     if facts.has_weights:
         check_source(facts, tensors)
     vocabulary = read_vocabulary(facts) if facts.tokenizer_files else None
-    return OpenModel(_name(request, facts), facts, vocabulary, tensors)
+    return OpenModel(given_name(request), facts, vocabulary, tensors)
+
+
+def network_of(request: Request) -> NetworkSource | None:
+    """The network that the request is about; None where its model is a language model."""
+    if request.model is None:
+        return None
+    return network_source(request.model, offline=request.offline, revision=request.revision)
 
 
 def require_buildable(model: OpenModel) -> Vocabulary:
@@ -76,9 +85,10 @@ def tokenizer_digest(model: OpenModel, store: Store) -> str:
     return combined_sha256((path.name, remembered_sha256(path, store.notes)) for path in files)
 
 
-def _name(request: Request, facts: ModelFacts) -> str:
+def given_name(request: Request) -> str:
+    """What the model is called, as far as the request alone tells."""
     if request.model is None:
         return "edgeshrink-demo"
-    path = facts.source.path
-    name = facts.source.hub_id or (path.stem if path.is_file() else path.resolve().name)
+    path = Path(request.model).expanduser()
+    name = (path.stem if path.is_file() else path.resolve().name) if path.exists() else request.model
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name.split("/")[-1]) or "model"

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeshrink.catalog.networks import network_source
 from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.plan import Candidate, Plan
 from edgeshrink.core.request import Request
 from edgeshrink.engine.machine import known_calibration
-from edgeshrink.engine.opened import OpenModel, open_model
+from edgeshrink.engine.opened import OpenModel, network_of, open_model
 from edgeshrink.engine.situation import check_request, find_device, find_situation, requested_formats
 from edgeshrink.planning.ladder import first
 from edgeshrink.planning.requested import ALL, request_for
@@ -47,7 +46,7 @@ def outlook(request: Request) -> Outlook:
 
 def outlooks(request: Request) -> tuple[Outlook, ...]:
     """The same for every format that the request is about: one, or all."""
-    source = None if request.model is None else network_source(request.model, offline=request.offline)
+    source = network_of(request)
     if source is not None:
         return _networks(request, source)
     check_request(request)

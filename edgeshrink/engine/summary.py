@@ -13,8 +13,8 @@ from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.report import Artifact, Report, SourceSummary, StepRecord
 from edgeshrink.core.target import Target
 from edgeshrink.engine.artifacts import Finished
+from edgeshrink.engine.installed import STANDS_ON, versions
 from edgeshrink.engine.opened import OpenModel
-from edgeshrink.engine.writing import versions
 from edgeshrink.store import Stored
 
 
@@ -84,18 +84,11 @@ def report_code(report: Report, *, strict: bool) -> int:
 
 _FELL_BACK = re.compile(r"^fallback|^F16: rows|^8 bits: rows")
 
-_TORCH = ("torch", "transformers")
-_STANDS_ON = {
-    "gguf": ("llama-cpp-python", "gguf"),
-    "executorch": (*_TORCH, "torchao", "executorch"),
-    "onnx": (*_TORCH, "onnxruntime", "onnxruntime-genai"),
-}
-
 
 def version_notes(target: Target, format: str) -> Iterator[str]:
     """Where the tools that built this are not those that the target pins."""
     installed = versions()
     for name, pinned in target.pins.items():
         found = installed.get(name, pinned)
-        if name in _STANDS_ON[format] and found.partition("+")[0] != pinned:  # "+cpu": a local build of that version
+        if name in STANDS_ON[format] and found.partition("+")[0] != pinned:  # "+cpu": a local build of that version
             yield f"built with {name} {found}; the target {target.id} was tested with {pinned}"

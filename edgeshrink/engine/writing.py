@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import edgeshrink
+from edgeshrink.core.lock import LOCK_NAME, Lock
 from edgeshrink.core.report import Comparison, Report
 from edgeshrink.engine.artifacts import Finished
+from edgeshrink.engine.installed import versions
+from edgeshrink.engine.lock import lock_text
 from edgeshrink.engine.output import place, staged
 from edgeshrink.report.card import model_card
 from edgeshrink.report.comparison_html import comparison_to_html
@@ -19,35 +18,8 @@ from edgeshrink.report.json import comparison_to_json, report_to_json
 from edgeshrink.report.manifest import write_comparison_manifest, write_manifest
 from edgeshrink.store.notes import Notes
 
-_PACKAGES = (
-    "llama-cpp-python",
-    "gguf",
-    "numpy",
-    "tokenizers",
-    "sentencepiece",
-    "safetensors",
-    "torch",
-    "torchao",
-    "transformers",
-    "executorch",
-    "onnx",
-    "onnxruntime",
-    "onnxruntime-genai",
-)
 
-
-def versions() -> Mapping[str, str]:
-    """Versions of everything that had a hand in the result."""
-    found = {"edgeshrink": edgeshrink.__version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def write_build_folder(report: Report, artifact: Finished, folder: Path, notes: Notes) -> Report:
+def write_build_folder(report: Report, artifact: Finished, lock: Lock, folder: Path, notes: Notes) -> Report:
     """All that a build leaves behind, in `folder`; the report that knows where it stands."""
     name = report.artifact.file
     with staged(folder) as staging:
@@ -58,6 +30,7 @@ def write_build_folder(report: Report, artifact: Finished, folder: Path, notes: 
             known[placed] = sha256
         _write_reports(report, staging)
         (staging / "MODEL_CARD.md").write_text(model_card(report), encoding="utf-8")
+        (staging / LOCK_NAME).write_text(lock_text(lock), encoding="utf-8")
         write_manifest(staging, report, versions(), known_sha256=known)
     return replace(report, folder=folder)
 

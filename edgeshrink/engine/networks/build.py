@@ -7,6 +7,7 @@ from pathlib import Path
 
 import edgeshrink
 from edgeshrink.core.events import Listener
+from edgeshrink.core.lock import Lock
 from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.report import REPORT_SCHEMA, Artifact, Compression, Report, SourceSummary
@@ -14,6 +15,7 @@ from edgeshrink.core.request import Request
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
 from edgeshrink.engine.device_sessions import Confirm, check_device_format
+from edgeshrink.engine.lock import early_pins, lock_of, pins, refuse_drift
 from edgeshrink.engine.networks.search import Tried, search
 from edgeshrink.engine.networks.situation import NetworkSituation, check_network_request, find_network_situation
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
@@ -26,7 +28,9 @@ from edgeshrink.runtimes.network_facts import network_facts
 from edgeshrink.store import Store
 
 
-def build_network(request: Request, source: NetworkSource, *, may_install: Confirm, listener: Listener) -> Report:
+def build_network(
+    request: Request, source: NetworkSource, lock: Lock | None, *, may_install: Confirm, listener: Listener
+) -> Report:
     """Build the network `source` and write its folder."""
     _refuse_language_options(request)
     check_network_request(request)
@@ -44,9 +48,15 @@ def build_network(request: Request, source: NetworkSource, *, may_install: Confi
         situation = find_network_situation(request, facts)
         workshop = NetworkWorkshop(situation, store, listener, threads, place, may_install)
         workshop.note_versions()
+        target, profile = situation.target, situation.profile
+        if lock is not None:
+            refuse_drift(lock, early_pins(_source(workshop), situation.format_name, target, profile))
         tried = search(workshop)
         report = _tell(workshop, tried)
-        return write_build_folder(report, tried[-1].artifact, out, store.notes)
+        now = lock_of(request, report, target, profile)
+        if lock is not None:
+            refuse_drift(lock, pins(now))
+        return write_build_folder(report, tried[-1].artifact, now, out, store.notes)
 
 
 def _refuse_language_options(request: Request) -> None:

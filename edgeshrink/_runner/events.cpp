@@ -1,0 +1,67 @@
+#include "events.h"
+
+#include "clock.h"
+#include "failure.h"
+#include "text.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+namespace edgeshrink {
+
+namespace {
+
+constexpr double kFlushEvery = 0.5;  // seconds
+
+// Whole lines, from any thread. Samples wait for company; everything else goes out at once.
+class Output {
+  public:
+    void line(const std::string & text, bool at_once) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        waiting_ += text;
+        waiting_ += '\n';
+        const double now = now_s();
+        if (at_once || now - flushed_ > kFlushEvery) {
+            flush();
+            flushed_ = now;
+        }
+    }
+
+  private:
+    void flush() {
+        size_t done = 0;
+        while (done < waiting_.size()) {
+            const ssize_t count = write(STDOUT_FILENO, waiting_.data() + done, waiting_.size() - done);
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) _exit(kGone);
+            done += size_t(count);
+        }
+        waiting_.clear();
+    }
+
+    std::mutex mutex_;
+    std::string waiting_;
+    double flushed_ = 0;
+};
+
+Output output;
+
+}  // namespace
+
+[[gnu::format(printf, 1, 2)]] void say(const char * format, ...) {
+    std::va_list values, again;
+    va_start(values, format);
+    va_copy(again, values);
+    std::string text(size_t(std::vsnprintf(nullptr, 0, format, values)), 0);
+    std::vsnprintf(&text[0], text.size() + 1, format, again);
+    va_end(again);
+    va_end(values);
+    output.line(text, true);
+}
+
+}  // namespace edgeshrink
