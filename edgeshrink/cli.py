@@ -20,8 +20,12 @@ _COMMANDS = {
     "plan": "what fits, before any work",
     "build": "take a model to a measured, judged file",
     "run": "say something with what was built",
+    "bundle": "what an app takes in: plain files, archives, licences, a signature",
+    "rebuild": "make a bundle again and compare every byte",
     "profile": "measure an artifact, here or on attached devices, and judge it",
     "devices": "what is attached, and which profile each matches",
+    "verify": "prove that a bundle is what was built, measured and signed",
+    "keys": "make keys to sign bundles with",
     "doctor": "what works here, what does not, and the fix",
     "cache": "what the store holds, and why a step ran",
 }

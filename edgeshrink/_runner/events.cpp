@@ -6,10 +6,10 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
-#include <cstring>
 #include <mutex>
 
 namespace edgeshrink {
@@ -50,10 +50,12 @@ class Output {
 };
 
 Output output;
+std::atomic<bool> silent{false};
 
 }  // namespace
 
-[[gnu::format(printf, 1, 2)]] void say(const char * format, ...) {
+void say(const char * format, ...) {
+    if (silent) return;
     std::va_list values, again;
     va_start(values, format);
     va_copy(again, values);
@@ -62,6 +64,17 @@ Output output;
     va_end(again);
     va_end(values);
     output.line(text, true);
+}
+
+void say_later(const std::string & text) {
+    if (!silent) output.line(text, false);
+}
+
+void say_events(bool wanted) { silent = !wanted; }
+
+void say_error(const char * code, const std::string & what) {
+    if (silent) std::fprintf(stderr, "edgeshrink-runner: %s\n", harmless(what).c_str());
+    say(R"({"event":"error","code":"%s","what":%s})", code, quoted(what).c_str());
 }
 
 }  // namespace edgeshrink

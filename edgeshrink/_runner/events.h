@@ -12,10 +12,10 @@ namespace edgeshrink {
 // A line that may wait up to half a second for company.
 void say_later(const std::string & text);
 
-// From now on nothing is said: stdout is for an answer, and errors go to stderr.
-void say_nothing();
+// False: stdout is for an answer, no event is said, and errors go to stderr.
+void say_events(bool wanted);
 
-// "error", as an event; as a line on stderr where nothing is said, or where the person typed it wrong.
+// "error", as an event; as a line on stderr where nothing is said.
 void say_error(const char * code, const std::string & what);
 
 }  // namespace edgeshrink

@@ -19,19 +19,18 @@ struct Log {
 
     void forget() { *this = Log{verbose, {}, {}, {}, {}, 0}; }
 
-    void read(const std::string & text) {
-        char name[128];
-        double mib = 0;
-        int layers = 0;
-        const size_t colon = text.find(": ");
-        const char * said = text.c_str() + (colon == std::string::npos ? 0 : colon + 2);
-        if (std::sscanf(said, "using device %127s", name) == 1)
-            used.push_back(name);
-        else if (std::sscanf(said, "offloaded %d/", &layers) == 1)
-            gpu_layers = layers;
-        else if (std::sscanf(said, " %127s model buffer size = %lf MiB", name, &mib) == 2)
-            buffers.emplace_back(name, mib * 1048576);
-    }
-} log_seen;
+    void read(const std::string & text);
+};
+
+extern Log log_seen;
+
+// For llama_log_set.
+void on_log(ggml_log_level level, const char * text, void * unused);
+
+// For ggml_set_abort_callback: a violated assertion in the library would end the process without a word.
+void on_abort(const char * message);
+
+// Failure with the last errors of the log; `memory` where they say so.
+[[noreturn]] void fail_with_log(const char * code, const std::string & what);
 
 }  // namespace edgeshrink

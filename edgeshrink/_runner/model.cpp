@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kBatch = 512;  // llama.cpp's own default of tokens computed at once
 constexpr size_t kLogitBytes = 64u << 20;
+constexpr int kAborted = 2;  // of llama_decode
 
 // The first of the greatest values, as numpy's argmax; in lanes, so that compilers use vector registers.
 llama_token greatest(const float * values, int count) {
@@ -54,7 +55,102 @@ std::string backend() {
 
 }  // namespace
 
-std::unique_ptr<Model> load(const Options & options, bool all_logits = false) {
+Model::Model(const Options & options, bool all_logits) {
+    log_seen.forget();
+    struct stat state{};
+    if (stat(options.model.c_str(), &state) != 0 || !S_ISREG(state.st_mode))
+        throw Failure{"model", options.model + ": there is no such file"};
+    llama_model_params settings = llama_model_default_params();
+    settings.n_gpu_layers = options.gpu_layers;
+    settings.load_mode = options.no_mmap ? LLAMA_LOAD_MODE_NONE : LLAMA_LOAD_MODE_MMAP;
+    model_.reset(llama_model_load_from_file(options.model.c_str(), settings));
+    if (!model_) fail_with_log("model", "llama.cpp cannot load " + options.model);
+    if (llama_model_has_encoder(model_.get()) || !llama_model_has_decoder(model_.get()))
+        throw Failure{"model", options.model + ": not a decoder, this runner generates text only"};
+    vocab = llama_model_get_vocab(model_.get());
+    vocab_size = llama_vocab_n_tokens(vocab);
+    batch_ = std::min(kBatch, options.context);
+    if (all_logits) batch_ = std::max(1, std::min(batch_, int(kLogitBytes / sizeof(float) / size_t(vocab_size))));
+    wanted_.assign(size_t(batch_), all_logits ? 1 : 0);
+    all_logits_ = all_logits;
+    make_context(options);
+    make_pool(options.threads);
+}
+
+void Model::feed(const llama_token * ids, int count) {
+    for (int from = 0; from < count; from += batch_)
+        compute(ids + from, std::min(batch_, count - from), from + batch_ >= count);
+}
+
+llama_token Model::greedy() {
+    const float * row = llama_get_logits_ith(context_.get(), -1);
+    if (row == nullptr) fail_with_log("compute", "llama.cpp gave no logits");
+    return greatest(row, vocab_size);
+}
+
+void Model::each_logits(const Ids & ids, const std::function<void(size_t, const float *)> & tell) {
+    reset();
+    for (size_t from = 0; from < ids.size(); from += size_t(batch_)) {
+        const int count = int(std::min(size_t(batch_), ids.size() - from));
+        compute(ids.data() + from, count, true);
+        for (int i = 0; i < count; i++) tell(from + size_t(i), llama_get_logits_ith(context_.get(), i));
+    }
+}
+
+void Model::require_room(int tokens) const {
+    if (tokens > context()) {
+        throw Failure{"context",
+                      std::to_string(tokens) + " tokens do not fit a context of " + std::to_string(context())};
+    }
+}
+
+void Model::make_context(const Options & options) {
+    llama_context_params settings = llama_context_default_params();
+    settings.n_ctx = uint32_t(options.context);
+    settings.n_batch = settings.n_ubatch = uint32_t(batch_);
+    settings.n_outputs_max = all_logits_ ? 0 : 1;
+    settings.n_threads = settings.n_threads_batch = options.threads;
+    settings.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    settings.offload_kqv = settings.op_offload = options.gpu_layers != 0;
+    context_.reset(llama_init_from_model(model_.get(), settings));
+    if (!context_) {
+        fail_with_log("context",
+                      "llama.cpp cannot make a context of " + std::to_string(options.context) + " tokens");
+    }
+}
+
+// One pool for all steps: without it ggml may start its threads anew for every single one.
+void Model::make_pool(int threads) {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    ggml_backend_reg_t backend = cpu == nullptr ? nullptr : ggml_backend_dev_backend_reg(cpu);
+    if (backend == nullptr) return;
+    const auto make = reinterpret_cast<decltype(ggml_threadpool_new) *>(
+        ggml_backend_reg_get_proc_address(backend, "ggml_threadpool_new"));
+    const auto end = reinterpret_cast<decltype(ggml_threadpool_free) *>(
+        ggml_backend_reg_get_proc_address(backend, "ggml_threadpool_free"));
+    if (make == nullptr || end == nullptr) return;
+    ggml_threadpool_params settings = ggml_threadpool_params_default(threads);
+    pool_ = {make(&settings), end};
+    if (!pool_) throw Failure{"memory", "no pool of " + std::to_string(threads) + " threads"};
+    llama_attach_threadpool(context_.get(), pool_.get(), nullptr);
+}
+
+void Model::compute(const llama_token * ids, int count, bool last) {
+    wanted_[size_t(count) - 1] = last || all_logits_;
+    llama_batch batch{};
+    batch.n_tokens = count;
+    batch.token = const_cast<llama_token *>(ids);
+    batch.logits = wanted_.data();
+    const int code = llama_decode(context_.get(), batch);
+    wanted_[size_t(count) - 1] = all_logits_;
+    if (code == kAborted) throw Stopped{};
+    if (code != 0) {
+        fail_with_log("compute", "llama.cpp could not compute " + std::to_string(count) + " tokens (code " +
+                                     std::to_string(code) + ")");
+    }
+}
+
+std::unique_ptr<Model> load(const Options & options, bool all_logits) {
     const double began = now_s();
     std::unique_ptr<Model> model = std::make_unique<Model>(options, all_logits);
     const double ms = 1e3 * (now_s() - began);

@@ -24,7 +24,7 @@ class Arguments {
     Arguments(int argc, char ** argv) {
         for (int i = 2; i < argc; i++) {
             const std::string name = argv[i];
-            if (name == "--no-mmap" || name == "--hold-stdin" || name == "--verbose")
+            if (name == "--no-mmap" || name == "--hold-stdin" || name == "--verbose" || name == "--json")
                 given_[name] = {""};
             else if (++i < argc)
                 given_[name].push_back(argv[i]);
@@ -63,7 +63,7 @@ class Arguments {
         const double found = std::strtod(value.c_str(), &end);
         const bool digits = !value.empty() && value.find_first_not_of("-.0123456789") == std::string::npos;
         if (!digits || *end != 0 || !(found >= least && found <= most))
-            refuse(name + " wants a number from " + ::real(least, "%.0f") + " to " + ::real(most, "%.0f") + ", not '" +
+            refuse(name + " wants a number from " + edgeshrink::real(least, "%.0f") + " to " + edgeshrink::real(most, "%.0f") + ", not '" +
                    value + "'");
         return found;
     }
@@ -80,11 +80,12 @@ class Arguments {
 }  // namespace
 
 Options parse(int argc, char ** argv) {
-    static const char * const kCommands[] = {"info", "bench", "loads", "greedy", "logits", "bandwidth"};
+    static const char * const kCommands[] = {"info",   "bench",     "loads",  "greedy", "logits",
+                                              "bandwidth", "answer", "serve", "ask"};
     Options to;
     to.command = argc > 1 ? argv[1] : "";
     if (std::find(std::begin(kCommands), std::end(kCommands), to.command) == std::end(kCommands))
-        refuse("edgeshrink-runner info | bench | loads | greedy | logits | bandwidth");
+        refuse("edgeshrink-runner info | bench | loads | greedy | logits | bandwidth | answer | serve | ask");
     Arguments given(argc, argv);
     to.model = given.text("--model");
     to.text = given.text("--text");
@@ -109,13 +110,27 @@ Options parse(int argc, char ** argv) {
     to.deadline_s = given.real("--deadline-s", 0, 1e7);
     to.hold_stdin = given.flag("--hold-stdin");
     to.verbose = given.flag("--verbose");
+    to.before = given.text("--before");
+    to.after = given.text("--after");
+    to.has_chat = given.flag("--before") || given.flag("--after");
+    to.prompt = given.text("--prompt");
+    to.has_prompt = given.flag("--prompt");
+    to.socket = given.text("--socket");
+    to.stop_ids = given.wholes("--stop-ids", 0);
+    to.tokens = given.whole("--tokens", 256, 1, kTokens);
+    to.temperature = given.real("--temperature", 0, 100);
+    to.seed = given.whole("--seed", 0, 0, 2147483647);
+    to.json = given.flag("--json");
     given.refuse_others();
-    const bool computes = to.command != "info" && to.command != "bandwidth";
+    const bool asks = to.command == "ask";
+    const bool computes = to.command != "info" && to.command != "bandwidth" && !asks;
     const bool prompts = to.command == "greedy" || to.command == "logits";
     if (computes && (to.model.empty() || to.context == 0)) refuse(to.command + " wants --model and --context");
-    if (to.command != "info" && to.threads == 0) refuse(to.command + " wants --threads");
+    if (to.command != "info" && !asks && to.threads == 0) refuse(to.command + " wants --threads");
     if (prompts && to.prompt_tokens == 0) refuse(to.command + " wants --prompt-tokens");
     if (to.command == "greedy" && to.count == 0) refuse("greedy wants --count");
+    if (asks && to.socket.empty()) refuse("ask wants --socket");
+    if (to.hold_stdin && !to.has_prompt && (asks || to.command == "answer")) refuse("--hold-stdin wants --prompt");
     return to;
 }
 

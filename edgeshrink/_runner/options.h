@@ -8,13 +8,13 @@
 namespace edgeshrink {
 
 struct Options {
-    std::string command, model, text;
+    std::string command, model, text, before, after, prompt, socket;
     std::vector<std::string> samples;
-    std::vector<int> prompts, depths;
+    std::vector<int> prompts, depths, stop_ids;
     int context, threads, gpu_layers, decode, repetitions, first_repetitions, warm_up, sample_ms, count, prompt_tokens,
-        megabytes;
-    double first_within_s, idle_s, sustain_s, deadline_s;
-    bool no_mmap, hold_stdin, verbose;
+        megabytes, tokens, seed;
+    double first_within_s, idle_s, sustain_s, deadline_s, temperature;
+    bool no_mmap, hold_stdin, verbose, json, has_prompt, has_chat;
 };
 
 // Failure `usage` where it is wrong.

@@ -43,6 +43,23 @@ std::string quoted(const std::string & text) {
     return found += '"';
 }
 
+std::string harmless(const std::string & text) {
+    std::string found;
+    const auto * bytes = reinterpret_cast<const unsigned char *>(text.data());
+    for (size_t i = 0; i < text.size();) {
+        const unsigned char c = bytes[i];
+        const size_t length = utf8_length(bytes + i, text.size() - i);
+        const bool control = (c < 0x20 && c != '\t' && c != '\n') || c == 0x7F ||
+                             (length == 2 && c == 0xC2 && bytes[i + 1] < 0xA0);
+        if (length == 0 || control)
+            found += "\xEF\xBF\xBD";
+        else
+            found.append(text, i, length);
+        i += std::max<size_t>(length, 1);
+    }
+    return found;
+}
+
 std::string real(double value, const char * format) {
     char text[48];
     std::snprintf(text, sizeof(text), format, value);

@@ -14,6 +14,9 @@ size_t utf8_length(const unsigned char * text, size_t left);
 // As a JSON string; bytes that are no UTF-8 become U+FFFD.
 std::string quoted(const std::string & text);
 
+// For a terminal: control characters but tab and newline become U+FFFD, as do bytes that are no UTF-8.
+std::string harmless(const std::string & text);
+
 // A number in printf's `format`, "null" where it is not finite.
 std::string real(double value, const char * format);
 

@@ -88,4 +88,12 @@ void tell_memory(const char * phase) {
         phase, now_s(), seen.hwm, seen.rss, seen.anon, seen.file, seen.shmem, had.major, had.minor);
 }
 
+CpuUse::CpuUse() : from_(now_s()), own_(own_cpu_s()), all_(busy_cpu_s()) {}
+
+void CpuUse::tell() const {
+    const double all = busy_cpu_s();
+    say(R"({"event":"cpu","from":%.6f,"to":%.6f,"own_s":%.6f,"all_s":%.6f,"cpus":%ld})", from_, now_s(),
+        own_cpu_s() - own_, all_ < 0 || all < 0 ? -1.0 : all - all_, sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 }  // namespace edgeshrink

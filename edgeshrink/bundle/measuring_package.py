@@ -11,8 +11,8 @@ from edgeshrink.catalog.data import shipped_folder
 
 RESOURCES = "Tests/MeasureModel/Model"
 """Not named Resources: a folder of that name changes what a bundle is taken for."""
-_TEMPLATE = ("apple-silicon", "measure")
-_LEFT_OUT = shutil.ignore_patterns(".build", ".swiftpm", "Package.resolved", "*.xcframework")
+LEFT_OUT = shutil.ignore_patterns(".build", ".swiftpm", "Package.resolved", "*.xcframework")
+"""What a build of a template leaves in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,17 @@ class MeasuringPlan:
     repetitions: int
 
 
+def measuring_template() -> Path:
+    """The package as it is shipped; bundles take Swift files from it."""
+    return shipped_folder("targets") / "apple-silicon" / "measure"
+
+
 def write_measuring_package(folder: Path, artifact: Path, plan: MeasuringPlan, text: str) -> None:
     """Fill the existing empty `folder` with the package, the model and `text` to prompt with inside it.
 
     llama.cpp's XCFramework is the user's to add: the package's README says where it comes from.
     """
-    shutil.copytree(shipped_folder("targets").joinpath(*_TEMPLATE), folder, dirs_exist_ok=True, ignore=_LEFT_OUT)
+    shutil.copytree(measuring_template(), folder, dirs_exist_ok=True, ignore=LEFT_OUT)
     resources = folder / RESOURCES
     resources.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(artifact, resources / "model.gguf")

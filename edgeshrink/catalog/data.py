@@ -43,6 +43,12 @@ def shipped_folder(kind: Kind) -> Path:
     return _PACKAGE / "_data" / kind if checkout is None else checkout / kind
 
 
+def licence_file() -> Path:
+    """edgeshrink's own licence, found like `shipped_folder`."""
+    checkout = checkout_folder()
+    return _PACKAGE / "_data" / "LICENSE" if checkout is None else checkout / "LICENSE"
+
+
 def checkout_folder() -> Path | None:
     """The repository that the package runs from; None where it was installed from a wheel."""
     folder = _PACKAGE.parent

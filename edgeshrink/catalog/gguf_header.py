@@ -47,9 +47,15 @@ def read_gguf_header(path: Path) -> GgufHeader:
     """The header of `path`. DataError where it is no GGUF, is damaged or is cut short; quantized types are read too."""
     try:
         with path.open("rb") as stream:
-            return _Reader(path, stream).header()
+            return read_gguf_stream(path, stream, path.stat().st_size)
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+
+
+def read_gguf_stream(path: Path, stream: BinaryIO, size: int) -> GgufHeader:
+    """The same of a GGUF of `size` bytes that `stream` starts with; offsets count from there. `path` is for errors."""
+    try:
+        return _Reader(path, stream, size).header()
     except (struct.error, OverflowError, UnicodeDecodeError) as problem:
         raise DataError(
             f"{path} is cut short or damaged inside its header", hint="fetch or convert the file again"
@@ -59,9 +65,10 @@ def read_gguf_header(path: Path) -> GgufHeader:
 class _Reader:
     """One pass over a header."""
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: BinaryIO, size: int) -> None:
         self.path = path
         self.stream = stream
+        self.size = size
 
     def header(self) -> GgufHeader:
         if self.stream.read(4) != MAGIC:
@@ -79,16 +86,15 @@ class _Reader:
         return GgufHeader(version, metadata, self.placed(infos, start))
 
     def placed(self, infos: list[tuple[str, tuple[int, ...], int, int]], start: int) -> tuple[SourceTensor, ...]:
-        size = self.path.stat().st_size
         by_id = {entry.ggml_id: entry for entry in QUANT_TYPES.values()}
         tensors = []
         for name, shape, type_id, offset in infos:
             entry = by_id.get(type_id) or self.other_type(name, type_id)
             row = shape[-1] if shape else 1
             nbytes = math.prod(shape) // row * entry.row_bytes(row)
-            if start + offset + nbytes > size:
+            if start + offset + nbytes > self.size:
                 raise DataError(
-                    f"{self.path} is cut short: {size:,} bytes, tensor {name} ends at {start + offset + nbytes:,}",
+                    f"{self.path} is cut short: {self.size:,} bytes, tensor {name} ends at {start + offset + nbytes:,}",
                     hint="fetch the file again",
                 )
             tensors.append(SourceTensor(name, shape, entry.name, self.path, start + offset, nbytes))

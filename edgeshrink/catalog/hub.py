@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgeshrink.catalog.licence_files import LICENCE_PATTERNS
 from edgeshrink.errors import DataError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Nothing that could run: no *.py, no pickles.
-SMALL_FILES = ("*.json", "*.jinja", "merges.txt", "tokenizer.model", "README.md")
+SMALL_FILES = ("*.json", "*.jinja", "merges.txt", "tokenizer.model", "README.md", *LICENCE_PATTERNS)
 WEIGHTS = ("model*.safetensors",)
 SUBFOLDERS = ("*/*",)
 CONNECT_TIMEOUT_S = 10.0

@@ -128,13 +128,18 @@ class BundleManifest:
 
 @dataclass(frozen=True, slots=True)
 class BundleOptions:
-    """What the person asked of the bundle. Paths exist; None or "" means: not given."""
+    """What the person asked of the bundle. Paths exist; None or "" means: not given.
 
-    kind: BundleKind
-    name: str
+    Who writes a bundle takes kind, name and version from its manifest.
+    """
+
+    kind: BundleKind | None = None
+    name: str = ""
     version: str = "1.0.0"
     archives: bool = True
     """Write the archives that the platform wants (AAR, .deb, wheel...) beside the plain files."""
+    with_runner: bool = False
+    """Build the native runner for the platform where none is given."""
     runner: Path | None = None
     """The native runner for the platform, already built: it goes into the bundle."""
     application_id: str = ""

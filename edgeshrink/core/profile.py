@@ -26,6 +26,10 @@ class TextFact(Fact[str]):
     """A fact in words."""
 
 
+class ChipFact(Fact[Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]]):
+    """A chip as Android names it to software: maker, slash, model."""
+
+
 class NamesFact(Fact[tuple[str, ...]]):
     """A fact that is a list of names; empty means: none, or none known, as the source says."""
 
@@ -54,6 +58,7 @@ class DeviceFacts(BaseModel):
     cores: CountFact = Field(description="cores, of all kinds together")
     performance_cores: CountFact | None = Field(None, description="cores of the fast kind, where there are two kinds")
     isa_features: NamesFact = Field(description="CPU features that matter, spelled as /proc/cpuinfo does")
+    soc: ChipFact | None = Field(None, description="Android: Build.SOC_MANUFACTURER/SOC_MODEL")
     gpu: TextFact | None = None
     ram_bytes: BytesFact
     app_ram_bytes: BytesFact = Field(description="what one app may hold before the system stops it")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.export_times import ExportTimes
+from edgeshrink.core.fallback import Fallback
 from edgeshrink.core.measurement import HostFacts, Measurements
 from edgeshrink.core.plan import Candidate, Predictions, TensorPlan
 from edgeshrink.core.quality import NetworkQuality, Quality
@@ -123,6 +124,8 @@ class Report:
     export_times: ExportTimes | None = None
     """Where the time of the export went, where a child process did it."""
     folder: Path | None = None
+    fallback: Fallback | None = None
+    """When an app should hand over to something better; None where no threshold was fitted."""
 
 
 @dataclass(frozen=True, slots=True)

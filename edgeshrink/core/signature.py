@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as strict_dataclass
 
+from edgeshrink.core.bundle import BundleManifest
 from edgeshrink.core.manifest import Sha256
 
 CLAIMS_SCHEMA: Final = "edgeshrink-claims-1"
@@ -51,7 +52,21 @@ class Verification:
     """Fingerprint of the public key (sha256 of its PEM), or the identity of a keyless signature."""
     claims: Claims | None
     findings: tuple[Finding, ...]
+    bundle: BundleManifest | None = None
+    """What the bundle says of itself; None unless `ok`."""
 
     @property
     def ok(self) -> bool:
         return self.claims is not None and not self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class BuildIntegrity:
+    """What does not agree with the manifest of a build's folder. That it agrees proves nothing of who wrote it."""
+
+    folder: str
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems

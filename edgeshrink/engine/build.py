@@ -91,7 +91,7 @@ def _build(workshop: Workshop, situation: Situation, out: Path, lock: Lock | Non
         now = lock_of(workshop.request, report, situation.target, situation.profile)
         if lock is not None:
             refuse_drift(lock, pins(now))
-        return write_build_folder(report, built.artifact, now, out, store.notes)
+        return write_build_folder(report, built.artifact, now, workshop.model.facts.source.path, out, store.notes)
 
 
 def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Built, rungs: tuple[Rung, ...]) -> Report:

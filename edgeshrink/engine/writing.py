@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from edgeshrink.catalog.licence_files import find_licence_files
 from edgeshrink.core.lock import LOCK_NAME, Lock
 from edgeshrink.core.report import Comparison, Report
 from edgeshrink.engine.artifacts import Finished
@@ -18,9 +19,17 @@ from edgeshrink.report.json import comparison_to_json, report_to_json
 from edgeshrink.report.manifest import write_comparison_manifest, write_manifest
 from edgeshrink.store.notes import Notes
 
+LICENCES = "licenses"
+"""Where the licence texts of the source model stand in a build's folder."""
 
-def write_build_folder(report: Report, artifact: Finished, lock: Lock, folder: Path, notes: Notes) -> Report:
-    """All that a build leaves behind, in `folder`; the report that knows where it stands."""
+
+def write_build_folder(
+    report: Report, artifact: Finished, lock: Lock, source: Path, folder: Path, notes: Notes
+) -> Report:
+    """All that a build leaves behind, in `folder`; the report that knows where it stands.
+
+    `source` is the model's folder or file: the licence texts in it go along.
+    """
     name = report.artifact.file
     with staged(folder) as staging:
         known = {}
@@ -31,6 +40,9 @@ def write_build_folder(report: Report, artifact: Finished, lock: Lock, folder: P
         _write_reports(report, staging)
         (staging / "MODEL_CARD.md").write_text(model_card(report), encoding="utf-8")
         (staging / LOCK_NAME).write_text(lock_text(lock), encoding="utf-8")
+        for text in find_licence_files(source):
+            (staging / LICENCES).mkdir(exist_ok=True)
+            (staging / LICENCES / text.name).write_bytes(text.read_bytes())
         write_manifest(staging, report, versions(), known_sha256=known)
     return replace(report, folder=folder)
 

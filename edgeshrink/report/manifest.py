@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -97,11 +97,15 @@ def _write_manifest(
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of `folder`; DataError where there is none, or where it is not one of ours."""
-    path = folder / MANIFEST_NAME
+    return read_manifest_file(folder / MANIFEST_NAME)
+
+
+def read_manifest_file(path: Path) -> Manifest:
+    """The same of a file of any name."""
     try:
         return _ADAPTER.validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise DataError(f"{folder} has no {MANIFEST_NAME}", hint=_HINT) from error
+        raise DataError(f"{path.parent} has no {path.name}", hint=_HINT) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
     except ValidationError as error:
@@ -128,12 +132,8 @@ def verify_manifest(folder: Path) -> tuple[str, ...]:
         manifest = read_manifest(folder)
     except DataError as error:
         return (error.message,)
-    problems = []
     listed = {file.name: file for file in manifest.files}
-    for name, file in listed.items():
-        problem = _problem(folder, file)
-        if problem:
-            problems.append(f"{name}: {problem}")
+    problems = list(check_files(folder, manifest.files))
     problems += [f"{name}: not listed in {MANIFEST_NAME}" for name in _names(folder) if name not in listed]
     main = COMPARISON_NAME if COMPARISON_NAME in listed else REPORT_NAME
     report = listed.get(main)
@@ -142,6 +142,12 @@ def verify_manifest(folder: Path) -> tuple[str, ...]:
     elif report.sha256 != manifest.report_sha256:
         problems.append(f"{MANIFEST_NAME}: report_sha256 is not the digest it lists for {main}")
     return tuple(problems)
+
+
+def check_files(folder: Path, files: Iterable[ManifestFile]) -> tuple[str, ...]:
+    """Which of `files` are not in `folder` as they were written, one sentence each."""
+    problems = ((file.name, _problem(folder, file)) for file in files)
+    return tuple(f"{name}: {problem}" for name, problem in problems if problem)
 
 
 _ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)

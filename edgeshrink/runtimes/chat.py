@@ -7,7 +7,7 @@ It sees plain JSON values and a handful of functions, nothing of Python's inside
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -32,10 +32,12 @@ def render_chat(
     eos_token: str = "",
     tools: Sequence[Mapping[str, Any]] | None = None,
     add_generation_prompt: bool = True,
+    today: str | None = None,
     **variables: Any,
 ) -> str:
     """The prompt text for `messages` ({"role", "content"}); `variables` are further names the template may read.
 
+    `today` (ISO 8601) is the time that a template sees which writes the date, in place of the clock's.
     DataError where the template is no Jinja, does what the sandbox forbids, or refuses these messages itself.
     """
     try:
@@ -46,6 +48,7 @@ def render_chat(
             add_generation_prompt=add_generation_prompt,
             bos_token=bos_token,
             eos_token=eos_token,
+            strftime_now=_clock(today),
             **_plain(variables),
         )
     except jinja2.TemplateSyntaxError as error:
@@ -78,7 +81,6 @@ def _compile(template: str) -> jinja2.Template:
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
     environment.globals["namespace"] = _PlainNamespace
     environment.globals["dict"] = lambda *args, **names: dict(*args, **names)
     return environment.from_string(template)
@@ -135,5 +137,5 @@ def _raise_exception(message: str) -> None:
     raise jinja2.TemplateError(message)
 
 
-def _strftime_now(pattern: str) -> str:
-    return datetime.now().strftime(pattern)
+def _clock(today: str | None) -> Callable[[str], str]:
+    return lambda pattern: (datetime.fromisoformat(today) if today else datetime.now()).strftime(pattern)

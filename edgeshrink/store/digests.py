@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
+from edgeshrink.core.digests import combined_sha256 as combined_sha256
 from edgeshrink.core.events import Listener, Progress, silent
 from edgeshrink.store.notes import Notes
 
@@ -38,12 +38,6 @@ def remembered_sha256(path: Path, notes: Notes, listener: Listener = silent) -> 
     digest = file_sha256(real, listener)
     notes.write(name, {**stamp, "sha256": digest})
     return digest
-
-
-def combined_sha256(digests: Iterable[tuple[str, str]]) -> str:
-    """One digest over (name, sha256) pairs, whatever their order."""
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests))
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def remembered_tree_sha256(path: Path, notes: Notes, listener: Listener = silent) -> str:

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from edgeshrink.bundle.archives.entries import Entry, pour
 from edgeshrink.core.events import Listener, silent
 
-_BLOCK_BYTES = 0xFFFF
-_GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+BLOCK_BYTES = 0xFFFF
+GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 def write_tar_gz(path: Path, entries: Iterable[Entry], *, listener: Listener = silent) -> None:
@@ -25,16 +25,21 @@ def write_tar_gz(path: Path, entries: Iterable[Entry], *, listener: Listener = s
 
 
 def write_tar_gz_to(
-    file: BinaryIO, entries: Iterable[Entry], *, dotted: bool = False, listener: Listener = silent
+    file: BinaryIO, entries: Iterable[Entry], *, dotted: bool = False, mtime: int = 0, listener: Listener = silent
 ) -> None:
-    """The same into an open file. `dotted`: names begin with "./", as in a .deb."""
+    """The same into an open file. `dotted`: names begin with "./", as in a .deb. `mtime`: seconds since 1970."""
     stored = StoredGzip(file)
-    write_tar_to(stored, entries, dotted=dotted, listener=listener)
+    write_tar_to(stored, entries, dotted=dotted, mtime=mtime, listener=listener)
     stored.finish()
 
 
 def write_tar_to(
-    stream: StoredGzip | BinaryIO, entries: Iterable[Entry], *, dotted: bool = False, listener: Listener = silent
+    stream: StoredGzip | BinaryIO,
+    entries: Iterable[Entry],
+    *,
+    dotted: bool = False,
+    mtime: int = 0,
+    listener: Listener = silent,
 ) -> None:
     before = "./" if dotted else ""
     known: set[str] = set()
@@ -42,7 +47,7 @@ def write_tar_to(
     def add_folder(name: str) -> None:
         info = tarfile.TarInfo(name)
         info.type, info.mode = tarfile.DIRTYPE, 0o755
-        stream.write(_head(info))
+        stream.write(_head(info, mtime))
 
     if dotted:
         add_folder("./")
@@ -53,14 +58,15 @@ def write_tar_to(
                 add_folder(name)
         info = tarfile.TarInfo(before + entry.name)
         info.size, info.mode = entry.nbytes, entry.mode
-        stream.write(_head(info))
+        stream.write(_head(info, mtime))
         pour(entry, stream.write, listener)
         stream.write(bytes(-info.size % tarfile.BLOCKSIZE))
     stream.write(bytes(2 * tarfile.BLOCKSIZE))
 
 
-def _head(info: tarfile.TarInfo) -> bytes:
+def _head(info: tarfile.TarInfo, mtime: int) -> bytes:
     info.uname = info.gname = "root"
+    info.mtime = mtime
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "strict")
 
 
@@ -71,16 +77,16 @@ class StoredGzip:
         self._file = file
         self._pending = bytearray()
         self._crc, self._nbytes = 0, 0
-        file.write(_GZIP_HEAD)
+        file.write(GZIP_HEAD)
 
     def write(self, data: bytes) -> int:
         self._crc = zlib.crc32(data, self._crc)
         self._nbytes += len(data)
         self._pending += data
-        whole = len(self._pending) - len(self._pending) % _BLOCK_BYTES
+        whole = len(self._pending) - len(self._pending) % BLOCK_BYTES
         view = memoryview(self._pending)
-        for start in range(0, whole, _BLOCK_BYTES):
-            self._block(view[start : start + _BLOCK_BYTES], last=False)
+        for start in range(0, whole, BLOCK_BYTES):
+            self._block(view[start : start + BLOCK_BYTES], last=False)
         view.release()
         del self._pending[:whole]
         return len(data)

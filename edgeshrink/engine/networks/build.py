@@ -50,13 +50,13 @@ def build_network(
         workshop.note_versions()
         target, profile = situation.target, situation.profile
         if lock is not None:
-            refuse_drift(lock, early_pins(_source(workshop), situation.format_name, target, profile))
+            refuse_drift(lock, early_pins(network_summary(workshop), situation.format_name, target, profile))
         tried = search(workshop)
         report = _tell(workshop, tried)
         now = lock_of(request, report, target, profile)
         if lock is not None:
             refuse_drift(lock, pins(now))
-        return write_build_folder(report, tried[-1].artifact, now, out, store.notes)
+        return write_build_folder(report, tried[-1].artifact, now, facts.source.path, out, store.notes)
 
 
 def _refuse_language_options(request: Request) -> None:
@@ -96,7 +96,7 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
         profile_name=situation.profile.name,
         on_device=workshop.place.is_device,
         context=0,
-        source=_source(workshop),
+        source=network_summary(workshop),
         artifact=_artifact(situation, last),
         compression=_compression(workshop, last),
         candidates=situation.candidates,
@@ -113,7 +113,8 @@ def _tell(workshop: NetworkWorkshop, tried: tuple[Tried, ...]) -> Report:
     )
 
 
-def _source(workshop: NetworkWorkshop) -> SourceSummary:
+def network_summary(workshop: NetworkWorkshop) -> SourceSummary:
+    """The network that the workshop builds, for report and lock."""
     facts = workshop.situation.facts
     return SourceSummary(
         given=facts.source.hub_id or facts.name,

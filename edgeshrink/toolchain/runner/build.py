@@ -1,7 +1,7 @@
 """A runner for a platform: from the cache, else compiled now.
 
-llama.cpp itself takes minutes and our one file seconds, so objects stay in a folder that knows nothing of our file:
-a new edgeshrink, or a killed build, costs what has changed.
+llama.cpp itself takes minutes and our own files seconds, so objects stay in a folder that knows nothing of these: a
+new edgeshrink, or a killed build, costs what has changed.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class BuiltRunner:
     build_id: str
     compiler: str
     platform: RunnerPlatform
+
+    @property
+    def llama(self) -> str:
+        """The version of llama.cpp in it, as the pinned Python package counts: "0.3.36"."""
+        return self.build_id.partition("+")[0]
 
     @classmethod
     def of(cls, kept: cache.Kept, platform: RunnerPlatform) -> BuiltRunner:

@@ -1,6 +1,6 @@
 """What the folder of runners holds, what of it the installed version uses, and the rest taken away.
 
-In use: programs made of the installed llama.cpp and our own file as it is now, llama.cpp's sources of that version,
+In use: programs made of the installed llama.cpp and our own files as they are now, llama.cpp's sources of that version,
 and objects from which such a program would be linked.
 """
 

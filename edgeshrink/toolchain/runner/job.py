@@ -35,7 +35,7 @@ class RunnerJob:
 
     @property
     def libraries_key(self) -> str:
-        """What llama.cpp's objects depend on: all but our own file."""
+        """What llama.cpp's objects depend on: all but our own files."""
         parts = (str(RULES), self.llama, self.compiler.id, self.compiler.target, self.platform.level)
         return self._named(_digest(parts))
 

@@ -51,7 +51,7 @@ def link_native(job: RunnerJob, program: Path) -> None:
     log = job.work / "build.log"
     log.unlink(missing_ok=True)
     job.listener(Progress(job.task, 0, 1, "objects"))
-    compiling.run_logged(native.command(job.source.main, program, macros), log, job.task, job.listener)
+    compiling.run_logged(native.command(job.source.compiled, program, macros), log, job.task, job.listener)
     job.listener(Progress(job.task, 1, 1, "objects"))
 
 

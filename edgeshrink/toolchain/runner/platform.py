@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform as host
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,8 @@ from edgeshrink.errors import DeviceError, UsageError
 
 System = Literal["linux", "android", "darwin"]
 NATIVE = "native"
-_MACHINES = {"aarch64": "aarch64", "arm64": "aarch64", "x86_64": "x86_64", "amd64": "x86_64"}
+MACHINES = {"aarch64": "aarch64", "arm64": "aarch64", "x86_64": "x86_64", "amd64": "x86_64"}
+"""What systems call a machine -> what compilers do."""
 _FAMILIES = {"aarch64": "arm64", "x86_64": "x86-64"}
 _SYSTEMS: dict[str, System] = {"": "linux", "android-": "android", "macos-": "darwin"}
 
@@ -86,15 +88,19 @@ def platform_for(device: ProbedDevice) -> RunnerPlatform:
     """
     if device.address == "local":
         return native_platform()
-    machine = machine_of(device)
-    shown = {*device.cpu_features, *(("sse4_2",) if "avx" in device.cpu_features else ())}
+    return richest_platform(device.system, machine_of(device), device.cpu_features)
+
+
+def richest_platform(system: System, machine: str, features: Collection[str]) -> RunnerPlatform:
+    """With the richest instructions that all of `features` allow, which are spelled as /proc/cpuinfo does."""
+    shown = {*features, *(("sse4_2",) if "avx" in features else ())}
     level = next(level for level in LEVELS[machine] if shown.issuperset(level.required))
-    return RunnerPlatform(device.system, machine, level.isa, level.required)
+    return RunnerPlatform(system, machine, level.isa, level.required)
 
 
 def machine_of(device: ProbedDevice) -> str:
     """ "aarch64" or "x86_64"; DeviceError for any other, which no runner is built for."""
-    machine = _MACHINES.get(device.machine.lower())
+    machine = MACHINES.get(device.machine.lower())
     if machine is None:
         raise DeviceError(
             f"{device.address} is a {device.machine or 'system of unknown machine type'}: there is no runner for it",
@@ -105,7 +111,7 @@ def machine_of(device: ProbedDevice) -> str:
 
 def native_platform() -> RunnerPlatform:
     """This machine. DeviceError on Windows and on other architectures."""
-    machine = _MACHINES.get(host.machine().lower())
+    machine = MACHINES.get(host.machine().lower())
     if sys.platform == "win32" or machine is None:
         raise DeviceError(
             f"there is no native runner for {host.system()} on {host.machine()}",

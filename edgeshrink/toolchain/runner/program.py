@@ -12,27 +12,31 @@ from edgeshrink.toolchain.runner.installed import llama_version
 from edgeshrink.toolchain.runner.sources import VARIABLE
 
 SHIPPED = Path(__file__).resolve().parents[2] / "_runner"
+MAIN = "runner.cpp"
 _SUFFIXES = (".cpp", ".h", ".txt")
 _COMPILED = ("cmake", "ggml", "include", "src")
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerSource:
-    """runner.cpp, its CMakeLists.txt and headers, if any. `digest` is over their names and contents."""
+    """runner.cpp, which has `main`, what else belongs to it, and their CMakeLists.txt. `digest` is over their names and
+    contents."""
 
     files: tuple[Path, ...]
     digest: str
 
     @property
-    def main(self) -> Path:
-        return next(file for file in self.files if file.name == "runner.cpp")
+    def compiled(self) -> tuple[Path, ...]:
+        """What a compiler is given, runner.cpp last."""
+        sources = (file for file in self.files if file.suffix == ".cpp")
+        return tuple(sorted(sources, key=lambda file: (file.name == MAIN, file.name)))
 
 
 def runner_source(folder: Path = SHIPPED) -> RunnerSource:
     """DataError where the package is damaged."""
     files = tuple(sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES))
-    if not {"runner.cpp", "CMakeLists.txt"} <= {path.name for path in files}:
-        raise DataError(f"{folder} lacks runner.cpp or CMakeLists.txt", hint="reinstall edgeshrink")
+    if not {MAIN, "CMakeLists.txt"} <= {path.name for path in files}:
+        raise DataError(f"{folder} lacks {MAIN} or CMakeLists.txt", hint="reinstall edgeshrink")
     return RunnerSource(files, digest_of([(path.name, path.read_bytes()) for path in files]))
 
 

@@ -119,6 +119,9 @@ def remote(stories: Path, tmp_path: Path) -> Path:
     (folder / "consolidated.safetensors").write_bytes(b"twice")
     (folder / "onnx").mkdir()
     (folder / "onnx" / "config.json").write_text("{}", encoding="utf-8")
+    (folder / "LICENSE").write_text("terms", encoding="utf-8")
+    (folder / "Notice.txt").write_text("terms", encoding="utf-8")
+    (folder / "USE_POLICY.md").write_text("terms", encoding="utf-8")
     return folder
 
 
@@ -128,6 +131,12 @@ def test_weights_configuration_and_tokenizer_are_fetched_and_pinned(remote: Path
     assert (found["revision"], found["hub_id"], found["tensors"]) == (COMMIT, "me/tiny", 47)
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer.model"} <= set(found["files"])
     assert not {"modeling_x.py", "pytorch_model.bin", "consolidated.safetensors", "onnx"} & set(found["files"])
+
+
+def test_licence_texts_come_with_it(remote: Path, tmp_path: Path) -> None:
+    with hub(remote) as (endpoint, _):
+        found = inspect("me/tiny", tmp_path / "home", endpoint, "small")
+    assert {"LICENSE", "Notice.txt", "USE_POLICY.md"} <= set(found["files"])
 
 
 def test_afterwards_no_network_is_needed(remote: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""This machine's own compiler, for this machine: our one file, linked against the llama.cpp that pip installed.
+"""This machine's own compiler, for this machine: our own files, linked against the llama.cpp that pip installed.
 
 So the runner computes with the very libraries that the Python runtime uses, and is there in seconds.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeshrink.errors import ToolMissing
@@ -38,8 +39,11 @@ def find(platform: RunnerPlatform) -> Compiler | str:
     return Compiler(NAME, found.version, NATIVE, lambda _: (), inputs=inputs, program=found.path.name)
 
 
-def command(source: Path, target: Path, macros: dict[str, str]) -> tuple[str, ...]:
-    """The one command that compiles and links. ToolMissing where what it needs has gone."""
+def command(sources: Sequence[Path], target: Path, macros: dict[str, str]) -> tuple[str, ...]:
+    """The one command that compiles and links. ToolMissing where what it needs has gone.
+
+    All but the last of `sources` are included in it: so the headers, which take most of the time, are read once.
+    """
     found = cxx.find()
     if found is None:
         raise ToolMissing("no C++ compiler on the PATH", hint=FIX)
@@ -48,7 +52,8 @@ def command(source: Path, target: Path, macros: dict[str, str]) -> tuple[str, ..
     return (
         *(str(found.path), "-O3", "-DNDEBUG", "-std=c++17", "-pthread"),
         *(f'-D{name}="{value}"' for name, value in macros.items()),
-        *("-I", str(llama_headers()), str(source), "-o", str(target)),
+        *("-I", str(llama_headers()), *(word for path in sources[:-1] for word in ("-include", str(path)))),
+        *(str(sources[-1]), "-o", str(target)),
         *(str(path) for path in linked),
         f"-Wl,-rpath,{folder}",
     )

@@ -1,79 +1,42 @@
+// The tests of a bundle's package hold this file too; there `LlamaContext` is in the module that they test.
+#if canImport(BundledModelLlama)
+import BundledModelLlama
+#else
 import EdgeshrinkMeasure
-import Foundation
-import llama
+#endif
 
-/// llama.cpp, through the C interface of its XCFramework.
+/// What a session measures through llama.cpp.
 public struct LlamaEngine: Engine {
-    private let path: String
-    private var model: OpaquePointer?
-    private var context: OpaquePointer?
-    private var vocabulary: OpaquePointer?
+    private let open: (_ tokens: Int, _ threads: Int, _ gpuLayers: Int) throws -> LlamaContext
+    private var context: LlamaContext?
 
     public init(path: String) {
-        self.path = path
-        llama_backend_init()
+        self.init { try LlamaContext(path: path, tokens: $0, threads: $1, gpuLayers: $2) }
+    }
+
+    public init(open: @escaping (_ tokens: Int, _ threads: Int, _ gpuLayers: Int) throws -> LlamaContext) {
+        self.open = open
     }
 
     public mutating func load(context tokens: Int, threads: Int, gpuLayers: Int) throws -> Loaded {
-        var wanted = llama_model_default_params()
-        wanted.n_gpu_layers = Int32(gpuLayers)
-        guard let model = llama_model_load_from_file(path, wanted) else {
-            throw EngineError("llama.cpp refuses \(path)")
-        }
-        var parameters = llama_context_default_params()
-        parameters.n_ctx = UInt32(tokens)
-        parameters.n_threads = Int32(threads)
-        parameters.n_threads_batch = Int32(threads)
-        guard let context = llama_init_from_model(model, parameters) else {
-            throw EngineError("llama.cpp has no memory for a context of \(tokens) tokens")
-        }
-        self.model = model
+        let context = try open(tokens, threads, gpuLayers)
         self.context = context
-        vocabulary = llama_model_get_vocab(model)
-        let offloads = gpuLayers > 0 && llama_supports_gpu_offload()
         return Loaded(
-            modelBytes: llama_model_size(model), parameters: llama_model_n_params(model),
-            context: Int(llama_n_ctx(context)), vocabulary: Int(llama_vocab_n_tokens(vocabulary)),
-            backend: offloads ? "Metal" : "CPU", gpuLayers: offloads ? gpuLayers : 0, threads: threads)
+            modelBytes: context.modelBytes, parameters: context.parameters, context: context.size,
+            vocabulary: context.vocabularySize, backend: context.gpuLayers > 0 ? "Metal" : "CPU",
+            gpuLayers: context.gpuLayers, threads: context.threads)
     }
 
-    public func tokenize(_ text: String) -> [Int32] {
-        let bytes = Array(text.utf8CString.dropLast())
-        var ids = [llama_token](repeating: 0, count: bytes.count + 8)
-        let count = llama_tokenize(vocabulary, bytes, Int32(bytes.count), &ids, Int32(ids.count), true, false)
-        return count > 0 ? Array(ids.prefix(Int(count))) : []
-    }
+    public func tokenize(_ text: String) -> [Int32] { context?.ids(of: text, framed: true) ?? [] }
 
-    public mutating func reset() {
-        llama_memory_clear(llama_get_memory(context), true)
-    }
+    public mutating func reset() { context?.forget() }
 
-    public mutating func prefill(_ ids: [Int32]) throws -> Int32 {
-        let batch = Int(llama_n_batch(context))
-        for start in stride(from: 0, to: ids.count, by: batch) {
-            try compute(Array(ids[start..<min(start + batch, ids.count)]))
-        }
-        return greedy()
-    }
+    public mutating func prefill(_ ids: [Int32]) throws -> Int32 { try read(ids) }
 
-    public mutating func decode(_ id: Int32) throws -> Int32 {
-        try compute([id])
-        return greedy()
-    }
+    public mutating func decode(_ id: Int32) throws -> Int32 { try read([id]) }
 
-    private func compute(_ ids: [Int32]) throws {
-        var ids = ids
-        let count = Int32(ids.count)
-        let status = ids.withUnsafeMutableBufferPointer {
-            llama_decode(context, llama_batch_get_one($0.baseAddress, count))
-        }
-        if status != 0 { throw EngineError("llama_decode failed with \(status)") }
-    }
-
-    private func greedy() -> Int32 {
-        guard let logits = llama_get_logits_ith(context, -1) else { return 0 }
-        var best: Int32 = 0
-        for id in 1..<llama_vocab_n_tokens(vocabulary) where logits[Int(id)] > logits[Int(best)] { best = id }
-        return best
+    private func read(_ ids: [Int32]) throws -> Int32 {
+        guard let context else { throw EngineError("no model is open") }
+        return try context.read(ids)
     }
 }

@@ -13,6 +13,13 @@ public final class Lines {
         handle = try FileHandle(forWritingTo: file)
     }
 
+    /// In the app's documents, where a person can get at it.
+    public static func inDocuments(_ name: String) throws -> Lines {
+        let documents = try? FileManager.default.url(
+            for: .documentDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
+        return try Lines((documents ?? FileManager.default.temporaryDirectory).appendingPathComponent(name))
+    }
+
     public func say(_ event: String, _ fields: [String: Any] = [:]) throws {
         var object = fields
         object["event"] = event

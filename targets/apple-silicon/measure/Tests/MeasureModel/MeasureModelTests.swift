@@ -9,10 +9,7 @@ final class MeasureModelTests: XCTestCase {
         let resources = try XCTUnwrap(Bundle.module.resourceURL).appendingPathComponent("Model")
         let plan = try Plan.read(resources.appendingPathComponent("session.json"))
         let text = try String(contentsOf: resources.appendingPathComponent("prompt.txt"), encoding: .utf8)
-        let documents = try? FileManager.default.url(
-            for: .documentDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
-        let folder = documents ?? FileManager.default.temporaryDirectory
-        let lines = try Lines(folder.appendingPathComponent("edgeshrink-result.jsonl"))
+        let lines = try Lines.inDocuments("edgeshrink-result.jsonl")
         var engine = LlamaEngine(path: resources.appendingPathComponent("model.gguf").path)
         defer {
             #if canImport(Darwin)

@@ -1,0 +1,95 @@
+"""`bundle ADAPTER.gguf --base BASE`: a LoRA adapter, bound to the artifact of a bundle or of a build."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from edgeshrink.bundle.adapter import Adapter, AdapterBase, adapter_licence, read_adapter, write_adapter
+from edgeshrink.bundle.cargo import settle_modes
+from edgeshrink.bundle.licences.judging import refuse_forbidden, sentences
+from edgeshrink.core.bundle import BUNDLE_NAME, BundleOptions
+from edgeshrink.core.bundled import Bundled
+from edgeshrink.core.events import Listener, silent
+from edgeshrink.engine.built import read_built
+from edgeshrink.engine.bundle import check_place, engine_of, read_bundle
+from edgeshrink.engine.installed import versions
+from edgeshrink.engine.seal import Seal, sealed
+from edgeshrink.engine.whole_folder import whole_folder
+from edgeshrink.errors import UsageError
+
+_SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def bundle_adapter(
+    path: Path,
+    base: Path,
+    folder: Path,
+    options: BundleOptions,
+    *,
+    seal: Seal | None,
+    accept_licence: bool = False,
+    listener: Listener = silent,
+) -> Bundled:
+    """Bundle the adapter in `path` into `folder`: whole, or not at all. DataError where it does not fit `base`."""
+    check_place(folder)
+    if options.kind not in (None, "laptop"):
+        raise UsageError(f"an adapter has no bundle for {options.kind}", hint="leave --for out: the loader takes it")
+    if not path.is_file():
+        raise UsageError(f"{path} is no file", hint="with --base, name the adapter's GGUF")
+    known = adapter_base(base)
+    adapter = read_adapter(path, known)
+    settled = replace(options, kind="laptop", name=options.name or _name(adapter))
+    if not _SLUG.fullmatch(settled.name):
+        raise UsageError(f"{settled.name!r} is no name of a bundle", hint="a-z, 0-9 and single dashes, a letter first")
+    licences = (adapter_licence(adapter),)
+    refuse_forbidden(licences, accepted=accept_licence)
+    with whole_folder(folder) as staging:
+        cargo = write_adapter(
+            adapter,
+            known,
+            staging,
+            settled,
+            licence_accepted=accept_licence,
+            tools={"edgeshrink (bundle)": versions()["edgeshrink"]},
+            listener=listener,
+        )
+        settle_modes(staging)
+        digests = {file.name: file.sha256 for file in cargo.manifest.files}
+        claims = sealed(staging, seal, cargo.manifest, digests, listener)
+    return Bundled(folder, cargo.manifest, claims, sentences(licences, accepted=accept_licence))
+
+
+def adapter_base(base: Path) -> AdapterBase:
+    """The artifact of a bundle, or of a folder that `build` wrote."""
+    if (base / BUNDLE_NAME).is_file():
+        manifest = read_bundle(base)
+        if manifest.base_sha256 is not None:
+            raise UsageError(f"{base} is an adapter itself", hint="name the bundle or build of its base")
+        return AdapterBase(
+            name=manifest.name,
+            model=base / manifest.main,
+            sha256=manifest.artifact_sha256,
+            format=manifest.format,
+            engine=manifest.engine,
+            context=manifest.context,
+            target=manifest.plan.target,
+            profile=manifest.plan.profile,
+        )
+    built = read_built(base)
+    return AdapterBase(
+        name=built.report.artifact.file,
+        model=built.opened,
+        sha256=built.report.artifact.sha256,
+        format=built.report.artifact.format,
+        engine=engine_of(built),
+        context=built.report.context,
+        target=built.report.target,
+        profile=built.report.profile,
+    )
+
+
+def _name(adapter: Adapter) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", adapter.name.lower()).strip("-")[:50].strip("-") or "adapter"
+    return slug if slug[0].isalpha() else f"a-{slug}"

@@ -1,0 +1,91 @@
+"""The native runner that goes into a bundle: for the device that the profile describes, which need not be here."""
+
+from __future__ import annotations
+
+import sys
+
+from edgeshrink.core.bundle import BundleKind
+from edgeshrink.core.events import Listener, notice
+from edgeshrink.core.profile import DeviceProfile
+from edgeshrink.engine.runner_folder import runner_folder
+from edgeshrink.errors import DataError, DeviceError, ToolMissing, UsageError
+from edgeshrink.toolchain.elf import read_elf
+from edgeshrink.toolchain.runner.build import BuiltRunner, build_runner
+from edgeshrink.toolchain.runner.making import PAGE_BYTES
+from edgeshrink.toolchain.runner.platform import (
+    MACHINES,
+    RunnerPlatform,
+    System,
+    native_platform,
+    richest_platform,
+)
+
+
+def runner_for_bundle(kind: BundleKind, profile: DeviceProfile, *, listener: Listener) -> BuiltRunner:
+    """A runner that answers, for every device of which `profile` is true: a static file with no instruction that the
+    profile's facts do not name. Notices say where it is something else.
+
+    Android: by the NDK where there is one, else a static file for Linux, which Android's kernel runs as well. Laptop:
+    for this machine's system; where no compiler here makes a static file, this machine's own, linked to the installed
+    llama.cpp. ToolMissing, StepFailed, NoSpace as in a build; UsageError where no runner is for such a device.
+    """
+    platform = richest_platform(_system(kind, profile), _machine(profile), profile.facts.isa_features.value)
+    try:
+        built = build_runner(platform, runner_folder(), listener=listener)
+    except ToolMissing as missing:
+        if kind != "laptop" or not _is_here(platform):
+            raise
+        listener(
+            notice(
+                f"The runner in this bundle works on this machine only: {missing.message}. It is linked to the "
+                f"llama.cpp that is installed here. For one that works elsewhere: {missing.hint}"
+            )
+        )
+        return build_runner(native_platform(), runner_folder(), listener=listener)
+    if platform.system != "darwin":
+        _check(built)
+        if kind == "android" and read_elf(built.path).static:
+            listener(
+                notice(
+                    "The runner in this bundle is a static program for Linux on 64-bit ARM, which Android's kernel "
+                    "runs as well; one for Android's own libraries is made where ANDROID_NDK_HOME names an NDK."
+                )
+            )
+    return built
+
+
+def _system(kind: BundleKind, profile: DeviceProfile) -> System:
+    if kind == "ios":
+        raise UsageError("there is no runner for iOS", hint="the app's own process runs the model there")
+    if kind == "laptop":
+        return "darwin" if sys.platform == "darwin" or "apple" in profile.facts.abi.value else "linux"
+    return "android" if kind == "android" else "linux"
+
+
+def _machine(profile: DeviceProfile) -> str:
+    abi = profile.facts.abi.value.lower()
+    for name, machine in MACHINES.items():
+        if abi.startswith(name):
+            return machine
+    raise UsageError(
+        f"profile {profile.id}: there is no runner for {profile.facts.abi.value}",
+        hint="64-bit ARM and x86-64 are supported",
+    )
+
+
+def _is_here(platform: RunnerPlatform) -> bool:
+    try:
+        native = native_platform()
+    except DeviceError:
+        return False
+    return (platform.system, platform.machine) == (native.system, native.machine)
+
+
+def _check(built: BuiltRunner) -> None:
+    headers = read_elf(built.path)
+    if headers.machine != built.platform.machine or headers.page_bytes < PAGE_BYTES:
+        raise DataError(
+            f"{built.path} is for {headers.machine} and aligned to {headers.page_bytes} bytes: not every "
+            f"{built.platform.machine} device can map it",
+            hint=f"remove {built.path.parent}; the next bundle builds it anew",
+        )
