@@ -22,6 +22,8 @@ _COMMANDS = {
     "run": "say something with what was built",
     "bundle": "what an app takes in: plain files, archives, licences, a signature",
     "rebuild": "make a bundle again and compare every byte",
+    "delta": "the patch that makes one build from another",
+    "apply": "make the new build from the old one and a patch",
     "profile": "measure an artifact, here or on attached devices, and judge it",
     "devices": "what is attached, and which profile each matches",
     "verify": "prove that a bundle is what was built, measured and signed",

@@ -163,7 +163,7 @@ def link(victim: Victim) -> Touched:
     outside = victim.folder.parent / "outside"
     outside.write_bytes(victim.files[name])
     (victim.folder / name).unlink()
-    (victim.folder / name).symlink_to(victim.rng.choice([outside, Path("/nowhere"), Path("."), Path("..")]))
+    (victim.folder / name).symlink_to(victim.rng.choice([outside, Path("/nowhere"), Path(), Path("..")]))
     return Touched(name)
 
 

@@ -47,7 +47,10 @@ class Copy:
 
 @strict_dataclass(frozen=True, slots=True, config=_STRICT)
 class Fresh:
-    """`nbytes` that the patch brings: its next `packed` bytes, as they are or as a zstd frame; `base`: its dictionary."""
+    """`nbytes` that the patch brings: its next `packed` bytes, as they are or as a zstd frame.
+
+    `base`: its dictionary.
+    """
 
     nbytes: Annotated[int, Field(gt=0, le=MOST_FRESH_BYTES)]
     packed: Whole

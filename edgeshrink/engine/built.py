@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeshrink.core.bundle import BUNDLE_NAME, MODEL_FOLDER
 from edgeshrink.core.lock import LOCK_NAME, Lock
-from edgeshrink.core.manifest import Manifest
+from edgeshrink.core.manifest import Manifest, ManifestFile
 from edgeshrink.core.report import Report
 from edgeshrink.engine.artifacts import find_artifact
 from edgeshrink.engine.lock import read_lock
@@ -50,6 +50,10 @@ class Built:
     @property
     def main(self) -> str:
         return f"{MODEL_FOLDER}/{self.report.artifact.file}"
+
+    @property
+    def report_file(self) -> ManifestFile:
+        return ManifestFile(REPORT_NAME, self.manifest.report_sha256, len(self.documents[REPORT_NAME]))
 
     @property
     def nbytes(self) -> int:

@@ -106,9 +106,11 @@ def _settled(built: Built, options: BundleOptions, listener: Listener) -> Bundle
     """Nothing left open: the target's kind, the model's name, the runner of the profile's device."""
     kind = options.kind or kind_of(built)
     if not _SLUG.fullmatch(options.name or name_of(built)):
-        raise UsageError(f"{options.name!r} is no name of a bundle", hint="a-z, 0-9 and single dashes, a letter first")
+        raise UsageError(
+            f"--name {options.name!r} is no name of a bundle", hint="a-z, 0-9 and single dashes, a letter first"
+        )
     if not _VERSION.fullmatch(options.version):
-        raise UsageError(f"{options.version!r} is no version of a bundle", hint="up to three numbers: 1.0.0")
+        raise UsageError(f"--version {options.version!r} is no version of a bundle", hint="up to three numbers: 1.0.0")
     runner = options.runner
     if runner is None and (options.with_runner or (kind == "jetson" and built.runtime == "llama_cpp")):
         profile = profile_for(built.report.profile, None)
@@ -139,8 +141,12 @@ def write_bundle(
     documents = dict(built.documents) | licence_texts(engine, built.licence_texts)
     documents |= {} if template is None else {"chat_template.jinja": template.encode()}
     artifact = tuple(ManifestFile(file.name, file.sha256, file.nbytes) for file in built.files)
-    documents["provenance.json"] = write_provenance(built.report, artifact, built.manifest.versions, built.lock)
-    documents["bom.cdx.json"] = write_bom(built.report, artifact, built.manifest.versions, engine, licences)
+    documents["provenance.json"] = write_provenance(
+        built.report, artifact, built.manifest.versions, built.lock, byproducts=(built.report_file,)
+    )
+    documents["bom.cdx.json"] = write_bom(
+        built.report, artifact, built.manifest.versions, engine, licences, lock=built.lock
+    )
     manifest = _manifest(built, options, engine, chat, licences, accept_licence, documents)
     writer = bundler(manifest.kind)
     writer.check(manifest, options)

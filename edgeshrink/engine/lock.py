@@ -66,9 +66,9 @@ def lock_of(request: Request, report: Report, target: Target, profile: DevicePro
 
 def definitions(target: Target, profile: DeviceProfile) -> dict[str, str]:
     """Digests of the target and the device profile as they were read; this machine's own profile is probed anew."""
-    found = {f"target {target.id}": _digest(target.model_dump(mode="json"))}
+    found = {f"target {target.id}": _digest(target.model_dump(mode="json", exclude_defaults=True))}
     if profile.id != THIS_MACHINE:
-        found[f"profile {profile.id}"] = _digest(profile.model_dump(mode="json"))
+        found[f"profile {profile.id}"] = _digest(profile.model_dump(mode="json", exclude_defaults=True))
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from edgeshrink.core.bundle import BundleManifest
@@ -30,15 +32,15 @@ def sealed(
         return None
     from edgeshrink.bundle.signing.sign import sign, sign_keyless
 
-    tools = {"edgeshrink": versions()["edgeshrink"]}
-    signed = {
-        "signer": seal.signer or (seal.key.stem if seal.key else ""),
-        "tools": tools,
-        "now": datetime.now(UTC),
-        "known_sha256": known_sha256,
-        "subject": f"{manifest.name} {manifest.version} ({manifest.kind})",
-        "listener": listener,
-    }
-    if seal.key is None:
-        return sign_keyless(folder, **signed)
-    return sign(folder, key=seal.key, passphrase=seal.passphrase, **signed)
+    signing: Callable[..., Claims] = sign_keyless
+    if seal.key is not None:
+        signing = partial(sign, key=seal.key, passphrase=seal.passphrase)
+    return signing(
+        folder,
+        signer=seal.signer or (seal.key.stem if seal.key else ""),
+        tools={"edgeshrink": versions()["edgeshrink"], "model-signing": version("model-signing")},
+        now=datetime.now(UTC),
+        known_sha256=known_sha256,
+        subject=f"{manifest.name} {manifest.version} for {manifest.kind}",
+        listener=listener,
+    )

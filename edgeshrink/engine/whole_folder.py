@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgeshrink.engine.workplace import remove_leftovers as remove_leftovers
 from edgeshrink.engine.workplace import workplace
 from edgeshrink.errors import NO_SPACE, NoSpace, UsageError
 

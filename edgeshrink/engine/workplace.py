@@ -25,7 +25,7 @@ _NAME_CHARACTERS = 60  # of the name that it stands beside: the whole must be a 
 @contextmanager
 def workplace(beside: Path) -> Iterator[Path]:
     """An empty folder on the file system of `beside`'s parent, which exists; leftovers of dead owners are removed."""
-    _clean(beside)
+    remove_leftovers(beside)
     place, lock = _owned(beside)
     try:
         yield place
@@ -54,7 +54,8 @@ def _prefix(beside: Path) -> str:
     return f"{_PREFIX}{beside.name[:_NAME_CHARACTERS]}."
 
 
-def _clean(beside: Path) -> None:
+def remove_leftovers(beside: Path) -> None:
+    """Remove what killed runs left beside that name."""
     if fcntl is None:
         return
     for place in beside.parent.iterdir():

@@ -12,7 +12,9 @@ from edgeshrink.errors import StepFailed, ToolMissing
 from edgeshrink.toolchain.interface import FoundTool, first_that_answers
 
 NAME = "javac"
-FIX = "Debian, Ubuntu: sudo apt install openjdk-17-jdk-headless; macOS: brew install openjdk; else set JAVA_HOME to a JDK"
+FIX = (
+    "Debian, Ubuntu: sudo apt install openjdk-17-jdk-headless; macOS: brew install openjdk; else set JAVA_HOME to a JDK"
+)
 _RELEASE = "8"  # what every Android toolchain reads
 _SAID_LINES = 5
 
@@ -45,10 +47,19 @@ def compile_java(sources: Sequence[Path], *, beside: Path, folder: Path) -> None
     """
     command = [str(needed().path), "--release", _RELEASE, "-proc:none", "-encoding", "UTF-8", "-Xlint:-options"]
     command += ["-implicit:none", "-sourcepath", str(beside), "-d", str(folder), *map(str, sources)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=300, check=False)
+    # In the C locale a JVM before 18 cannot so much as name a folder that is not ASCII.
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=300,
+        check=False,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
     if done.returncode != 0:
         said = [plain(line) for line in done.stderr.splitlines() if line.strip()]
         raise StepFailed(
             f"javac failed: {'; '.join(said[:_SAID_LINES]) or 'it said nothing'}",
-            hint="a JDK from 8's successors up to 21 is known to take --release 8",
+            hint="JDK 17 is known to compile it; JAVA_HOME names the one to take",
         )

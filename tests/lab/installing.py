@@ -16,13 +16,13 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Installing:
     """An arm64 Debian under qemu-user that nothing was installed in."""
 
-    def __init__(self, folder: Path, *, cpu: str = "cortex-a76") -> None:
-        """`folder` exists. Unavailable: what this machine does not allow."""
+    def __init__(self, folder: Path, *, lower: Path | None = None, cpu: str = "cortex-a76") -> None:
+        """`folder` exists; `lower` is another root than the lab's. Unavailable: what this machine does not allow."""
         seed = folder / "seed"
         (seed / "etc").mkdir(parents=True)
         self._cpu = cpu
         world = World(
-            lower=dpkg_root(),
+            lower=lower or dpkg_root(),
             seed=seed,
             command=("/bin/sleep", "100000"),
             environment={"PATH": _PATH},
@@ -32,13 +32,20 @@ class Installing:
         self.root = self.space.root
         self._plain = self.files()
 
+    def enter(self, *command: str) -> list[str]:
+        """What the host starts to have `command` run in the world."""
+        enter = ["nsenter", f"--target={self.space.init}", "--user", "--mount", "--pid", "--"]
+        return [*enter, "chroot", f"{self.space.folder}/root", *command]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        path = f"{_PATH}{os.pathsep}{search_path()}"
+        return {"PATH": path, "QEMU_CPU": self._cpu, "LC_ALL": "C", "HOME": "/root", **more}
+
     def run(self, *command: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
         """As root, in the world; standard output and error apart."""
-        enter = ["nsenter", f"--target={self.space._init}", "--user", "--mount", "--pid", "--"]
-        settings = {"PATH": _PATH, "QEMU_CPU": self._cpu, "LC_ALL": "C", "HOME": "/root", **environment}
         return subprocess.run(
-            [*enter, "chroot", f"{self.space.folder}/root", *command],
-            env={**settings, "PATH": f"{_PATH}{os.pathsep}{search_path()}"},
+            self.enter(*command),
+            env=self.environment(**environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -47,6 +54,7 @@ class Installing:
 
     def files(self) -> frozenset[str]:
         """All that stands in the world now: files, links and folders, but for what dpkg keeps for itself."""
+        outside = ("proc/", "dev/", "sys/", "var/lib/dpkg/", "tmp/")
         found = set()
         for parent, folders, names in os.walk(self.root):
             place = Path(parent).relative_to(self.root).as_posix()
@@ -54,7 +62,7 @@ class Installing:
                 folders.clear()
                 continue
             found |= {f"{place}/{name}".removeprefix("./") for name in (*folders, *names)}
-        return frozenset(name for name in found if not name.startswith(("proc/", "dev/", "sys/", "var/lib/dpkg/", "tmp/")))
+        return frozenset(name for name in found if not name.startswith(outside))
 
     def left(self) -> list[str]:
         """What stands in the world now and did not at first."""

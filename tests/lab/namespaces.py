@@ -70,6 +70,11 @@ class Namespaces:
         self._space = Path(f"/proc/{self._init}/ns/pid").readlink()
 
     @property
+    def init(self) -> int:
+        """The host's id of the device's process 1."""
+        return self._init
+
+    @property
     def root(self) -> Path:
         """The device's / as the host sees it, while the device runs."""
         return Path(f"/proc/{self._outer.pid}/root{self.folder}/root")

@@ -16,7 +16,7 @@ from edgeshrink.bundle.archives.entries import Entry, in_order, tree
 from edgeshrink.bundle.archives.zip import write_zip
 from edgeshrink.bundle.cargo import Cargo
 from edgeshrink.core.bundle import MODEL_FOLDER
-from edgeshrink.core.events import Listener
+from edgeshrink.core.events import Listener, Progress
 from edgeshrink.toolchain.javac import compile_java
 
 RUNNER_LIBRARY: Final = "libedgeshrink_runner.so"
@@ -28,12 +28,15 @@ _OTHERS_ALIGNMENT = 4  # as zipalign does it
 
 def write_aar(cargo: Cargo, names: Names, runner: Path | None, listener: Listener) -> Path:
     """Write `android/aar/<name>-<version>.aar` and return it."""
+    listener(Progress("compiling the Java API", 0, 1))
+    classes = classes_jar()
+    listener(Progress("compiling the Java API", 1, 1))
     path = cargo.folder / "android" / "aar" / names.aar
     assets = f"assets/{names.assets}/"
     entries = [
         Entry("AndroidManifest.xml", filled("aar", "AndroidManifest.xml", **_manifest_values(names)).encode()),
         Entry("R.txt", b""),
-        Entry("classes.jar", classes_jar()),
+        Entry("classes.jar", classes),
         Entry("res/", b""),
         *(Entry(assets + name, cargo.folder / name) for name in cargo.files),
     ]

@@ -56,7 +56,9 @@ def _check_script(pack: Path, wrong: list[str]) -> None:
         wrong.append("a pack's name begins with a letter and has letters, digits and _")
     deliveries = re.findall(r"deliveryType\s*=\s*[\"']([^\"']*)[\"']", text)
     if len(deliveries) != 1 or deliveries[0] not in _DELIVERIES:
-        wrong.append(f"deliveryType is {plain(', '.join(deliveries)) or 'not said'}, not one of {', '.join(_DELIVERIES)}")
+        wrong.append(
+            f"deliveryType is {plain(', '.join(deliveries)) or 'not said'}, not one of {', '.join(_DELIVERIES)}"
+        )
 
 
 def _check_assets(pack: Path, groups: tuple[str, ...], wrong: list[str]) -> None:
@@ -66,8 +68,8 @@ def _check_assets(pack: Path, groups: tuple[str, ...], wrong: list[str]) -> None
             wrong.append(f"{_shown(path, pack)} is a link")
         elif path.is_file() and path.suffix.lower() in _CODE:
             wrong.append(f"{_shown(path, pack)} is code, which no pack may hold")
-    tops = sorted(assets.iterdir()) if assets.is_dir() else []
-    if not any(path.is_file() for path in assets.rglob("*")):
+    tops = [path for path in sorted(assets.iterdir()) if not path.is_symlink()] if assets.is_dir() else []
+    if not any(path.is_file() for top in tops for path in (top, *top.rglob("*"))):
         wrong.append("there is no file in src/main/assets")
     sizes: dict[str, int] = {}
     for top in tops:

@@ -28,7 +28,7 @@ def write_maven(cargo: Cargo, names: Names, aar: Path, listener: Listener) -> No
         "maven",
         "artifact.pom",
         **values,
-        description=escape(f"A {cargo.manifest.format} model for {engine.project} {engine.version}"),
+        description=escape(f"A {cargo.manifest.format} model for {engine.project} ({engine.package} {engine.version})"),
         licences=_licences(cargo),
     )
     for path in (

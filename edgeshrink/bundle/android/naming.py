@@ -45,7 +45,8 @@ def names_of(manifest: BundleManifest, options: BundleOptions) -> Names:
     given = options.application_id
     if given and not _APPLICATION_ID.fullmatch(given):
         raise UsageError(
-            f"{given!r} is no Android application id", hint="letters, digits and _ in two parts or more: com.example.app"
+            f"{given!r} is no Android application id",
+            hint="letters, digits and _ in two parts or more: com.example.app",
         )
     module = manifest.name.replace("-", "_")
     return Names(

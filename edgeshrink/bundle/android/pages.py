@@ -25,6 +25,7 @@ _END, _END_BYTES, _CENTRAL, _CENTRAL_BYTES = b"PK\x05\x06", 22, b"PK\x01\x02", 4
 _LOCAL, _LOCAL_BYTES = b"PK\x03\x04", 30
 _COMMENT_MAX, _DIRECTORY_MAX, _LIBRARY_MAX = 0xFFFF, 64 << 20, 1 << 30
 _STORED = 0
+_ZIP64, _IN_ZIP64 = 1, 0xFFFFFFFF
 _SHOWN = 5
 
 
@@ -92,7 +93,7 @@ def _places(archive: Path, file: BinaryIO) -> Iterator[Place]:
         raise DataError(f"{archive} is no zip file")
     count, nbytes, directory = struct.unpack_from("<HII", tail, at + 10)
     if 0xFFFFFFFF in (nbytes, directory) or count == 0xFFFF:
-        raise DataError(f"{archive} is a zip64 file, which Android does not read")
+        raise DataError(f"{archive} is a zip64 file, more than Android reads")
     if nbytes > _DIRECTORY_MAX or directory + nbytes > start + at:
         raise DataError(f"{archive} has no central directory where it should be")
     file.seek(directory)
@@ -105,6 +106,8 @@ def _places(archive: Path, file: BinaryIO) -> Iterator[Place]:
         name_bytes, extra, comment = struct.unpack_from("<HHH", rows, row + 28)
         (local,) = struct.unpack_from("<I", rows, row + 42)
         name = rows[row + _CENTRAL_BYTES : row + _CENTRAL_BYTES + name_bytes].decode("utf-8", "replace")
+        if local == _IN_ZIP64:
+            local = _zip64_offset(archive, rows, row, rows[row + _CENTRAL_BYTES + name_bytes :][:extra])
         row += _CENTRAL_BYTES + name_bytes + extra + comment
         file.seek(local)
         head = file.read(_LOCAL_BYTES)
@@ -113,6 +116,20 @@ def _places(archive: Path, file: BinaryIO) -> Iterator[Place]:
         # The local header's own lengths count: its extra field is where the padding is.
         local_name, local_extra = struct.unpack_from("<HH", head, 26)
         yield Place(name, method == _STORED, local + _LOCAL_BYTES + local_name + local_extra)
+
+
+def _zip64_offset(archive: Path, rows: bytes, row: int, extras: bytes) -> int:
+    """Where an entry beyond 2 GiB begins: its zip64 field has, in this order, the sizes that are there and the place."""
+    sizes = struct.unpack_from("<II", rows, row + 20)
+    at = 0
+    while at + 4 <= len(extras):
+        kind, nbytes = struct.unpack_from("<HH", extras, at)
+        place = at + 4 + 8 * sizes.count(_IN_ZIP64)
+        if kind == _ZIP64 and place + 8 <= min(at + 4 + nbytes, len(extras)):
+            (offset,) = struct.unpack_from("<Q", extras, place)
+            return min(int(offset), 1 << 62)
+        at += 4 + nbytes
+    raise DataError(f"{archive} does not say where an entry lies")
 
 
 def _wrong_libraries(archive: Path) -> list[str]:

@@ -8,7 +8,7 @@ from edgeshrink.bundle.android.parts import no_compress
 from edgeshrink.bundle.android.targeting import DeviceGroup
 from edgeshrink.bundle.android.templates import filled, kotlin_list
 from edgeshrink.bundle.cargo import Cargo
-from edgeshrink.core.bundle import BundleOptions
+from edgeshrink.core.bundle import BundleOptions, Engine
 
 _PACKAGING = "\n    packaging { jniLibs { useLegacyPackaging = true } }         // the runner is extracted"
 
@@ -19,7 +19,7 @@ def write_readme(cargo: Cargo, names: Names, parts: tuple[str, ...], options: Bu
         "name": names.artifact,
         "version": names.version,
         "format": manifest.format,
-        "engine": f"{manifest.engine.project} {manifest.engine.version}",
+        "engine": _engine(manifest.engine),
         "project": manifest.engine.project,
         "package": manifest.engine.package,
         "engine_version": manifest.engine.version,
@@ -39,7 +39,15 @@ def write_readme(cargo: Cargo, names: Names, parts: tuple[str, ...], options: Bu
 
 
 def _sentence(group: DeviceGroup) -> str:
-    chips = [f"{one.manufacturer} {one.model} from {one.ram_bytes / 1e9:.1f} GB" for one in group.selectors if one.model]
+    chips = [
+        f"{one.manufacturer} {one.model} from {one.ram_bytes / 1e9:.1f} GB" for one in group.selectors if one.model
+    ]
     least = group.selectors[-1].ram_bytes / 1e9
     known = f", and of known chips: {', '.join(chips)}" if chips else ""
-    return f"The group takes devices that report {least:.1f} GB of RAM or more{known}."
+    alone = " To reach those alone, take the selector without a chip out." if chips else ""
+    return f"The group takes devices that report {least:.1f} GB of RAM or more{known}.{alone}"
+
+
+def _engine(engine: Engine) -> str:
+    """The version is the package's, which is not always called as the project is."""
+    return engine.project if engine.package == engine.project else f"{engine.project}, as of {engine.package}"

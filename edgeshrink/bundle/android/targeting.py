@@ -55,7 +55,7 @@ def device_group(name: str, manifest: BundleManifest) -> DeviceGroup:
         for profile in profiles
         if (soc := profile.facts.soc) is not None
         and profile.facts.app_ram_bytes.value >= needs
-        and profile.budget.artifact_bytes_max >= manifest.artifact_bytes
+        and (profile.budget.artifact_bytes_max or manifest.artifact_bytes) >= manifest.artifact_bytes
     ]
     return DeviceGroup(name, (*known[: _SELECTORS_MAX - 1], enough))
 

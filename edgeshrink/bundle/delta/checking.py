@@ -87,11 +87,8 @@ def _check_written(header: PatchHeader, before: list[int], file: WrittenFile) ->
 
 
 def _check_fresh(name: str, fresh: Fresh) -> None:
-    if fresh.zstd:
-        fits = fresh.packed < fresh.nbytes
-    else:
-        fits = fresh.packed == fresh.nbytes and fresh.base is None
-    if not fits:
+    plain = fresh.packed == fresh.nbytes and fresh.base is None
+    if not (fresh.packed < fresh.nbytes if fresh.zstd else plain):
         raise DataError(f"{name}: {fresh.nbytes:,} bytes cannot be packed in {fresh.packed:,}")
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgeshrink.bundle.archives.entries import pour_stream
 from edgeshrink.bundle.delta.checking import check_header, packed_bytes
-from edgeshrink.bundle.delta.packing import pack, unpack
+from edgeshrink.bundle.delta.packing import compressed, unpack
 from edgeshrink.core.delta import DELTA_SCHEMA, PatchHeader
 from edgeshrink.core.events import Listener
 from edgeshrink.errors import DataError, UsageError
@@ -35,7 +35,7 @@ def write_patch(place: Path, header: PatchHeader, pieces: BinaryIO, listener: Li
         raise UsageError(
             "the two builds differ in too many places for a patch", hint="hand out the new build as a whole"
         )
-    frame = _frame(text)
+    frame = compressed(text)
     with place.open("xb") as file:
         file.write(_MAGIC + _LENGTHS.pack(len(frame), len(text)) + frame)
         pieces.seek(0)
@@ -77,12 +77,6 @@ def _header(path: Path, file: BinaryIO) -> PatchHeader:
     except DataError as error:
         raise _damaged(path, error.message) from error
     return header
-
-
-def _frame(text: bytes) -> bytes:
-    packed = pack(text, b"")
-    assert packed.zstd
-    return packed.data
 
 
 def _damaged(path: Path, why: str) -> DataError:

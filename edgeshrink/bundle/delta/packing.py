@@ -23,9 +23,9 @@ class Packed:
 
 def pack(data: bytes, base: bytes) -> Packed:
     """The smallest of the bytes themselves, a frame, and a frame on `base` (b"": none)."""
-    found = [Packed(data, False, False), Packed(_compressed(data, b""), True, False)]
+    found = [Packed(data, False, False), Packed(compressed(data), True, False)]
     if base:
-        found.append(Packed(_compressed(data, base), True, True))
+        found.append(Packed(compressed(data, base), True, True))
     return min(found, key=lambda packed: len(packed.data))
 
 
@@ -50,7 +50,8 @@ def library_version() -> str:
     return ".".join(str(number) for number in _library().ZSTD_VERSION)
 
 
-def _compressed(data: bytes, base: bytes) -> bytes:
+def compressed(data: bytes, base: bytes = b"") -> bytes:
+    """A frame that `unpack` reads."""
     library = _library()
     parameters = library.ZstdCompressionParameters.from_level(
         _SMALL_LEVEL if len(data) <= _SMALL_BYTES else _LARGE_LEVEL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -63,5 +62,5 @@ def opened(path: Path) -> BinaryIO:
 
 
 def _file(name: str, path: Path) -> TreeFile:
-    found = os.stat(path)
+    found = path.stat()
     return TreeFile(name, path, found.st_size, found.st_mode & 0o777, (found.st_dev, found.st_ino))

@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from edgeshrink.bundle.archives.tar import BLOCK_BYTES, GZIP_HEAD
 from edgeshrink.errors import DataError
@@ -138,7 +138,7 @@ class WindowStream(io.RawIOBase):
     def tell(self) -> int:
         return self._at
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any, /) -> int:
         nbytes = min(len(buffer), max(0, self._window.size - self._at), _CHUNK_BYTES)
         buffer[:nbytes] = self._window.read_at(self._at, nbytes)
         self._at += nbytes

@@ -7,11 +7,11 @@ from string import Template
 
 from edgeshrink.bundle.cargo import Cargo
 from edgeshrink.bundle.interface import Bundler
+from edgeshrink.bundle.ios.engines import llama_pin
 from edgeshrink.bundle.ios.glue import (
     check_executorch,
     check_llama,
     executorch_revision_of,
-    llama_pin_of,
     write_executorch,
     write_llama,
 )
@@ -62,7 +62,7 @@ class IosBundler:
             cargo.lay(name, f"{SWIFT}/{module}/Sources/{module}/Model/{name}")
             listener(Progress("laying the model into the Swift package", done, len(files), "files"))
         glue = _write_glue(cargo, options)
-        write_package(cargo, "sample", "sample", texts={"BundledModelLlama": glue.package} if glue.package else None)
+        write_package(cargo, "sample", "sample", texts={f"{module}Llama": glue.package})
         if not glue.package:
             (cargo.folder / SWIFT / "sample" / "App" / "ModelApp.swift").unlink()
         cargo.write("README.md", _readme(cargo.manifest, glue))
@@ -78,17 +78,17 @@ def _write_glue(cargo: Cargo, options: BundleOptions) -> _Glue:
     if manifest.base_sha256 is not None:
         return _Glue("core", "", "an adapter is opened by the package of its base", {})
     if manifest.format == "gguf":
-        pin = llama_pin_of(manifest)
+        pin = llama_pin(manifest.engine)
         if pin is None:
             unknown = f"no package opens it: it is not known which llama.cpp {engine.package} {engine.version} holds"
             return _Glue("core", "", unknown, {})
         package = write_llama(cargo, pin, options)
-        framework = f"The XCFramework comes from {options.xcframework_url}."
+        framework = f"The XCFramework comes from\n  {options.xcframework_url}."
         note = ""
         if not options.xcframework_url:
             framework = (
-                "Put `llama.xcframework` beside its `Package.swift` first: in a checkout of\n"
-                f"  github.com/ggml-org/llama.cpp at commit {pin.commit}, on a Mac, `./build-xcframework.sh` makes it."
+                "Put `llama.xcframework` beside its `Package.swift` first: on a Mac,\n"
+                f"  `./build-xcframework.sh` in a checkout of github.com/ggml-org/llama.cpp at {pin.commit}."
             )
             note = f"put the llama.xcframework of llama.cpp {pin.commit} into swift/{package}; README.md says how"
         return _Glue("llama", package, note, {"commit": pin.commit, "ggml": pin.ggml, "framework": framework})
@@ -106,7 +106,6 @@ def _readme(manifest: BundleManifest, glue: _Glue) -> str:
     folder = template_folder() / "readme"
     module = module_name(manifest.name)
     package = glue.package or module
-    memory = "nobody measured it" if manifest.memory_bytes is None else f"{manifest.memory_bytes >> 20} MiB, "
     values = {
         "name": manifest.name,
         "version": manifest.version,
@@ -118,17 +117,19 @@ def _readme(manifest: BundleManifest, glue: _Glue) -> str:
         "project": manifest.engine.project,
         "engine_version": manifest.engine.version,
         "context": str(manifest.context),
-        "memory": memory if manifest.memory_bytes is None else memory + manifest.memory_how,
+        "memory": "not known"
+        if manifest.memory_bytes is None
+        else f"{manifest.memory_bytes >> 20} MiB, {manifest.memory_how}",
+        "app": f" `App/ModelApp.swift` there is a\n  small app around `{glue.package}`." if glue.package else "",
         "fallback": ""
         if manifest.fallback is None
-        else f", the threshold below which to hand over ({manifest.fallback.threshold:g})",
+        else f", the confidence below which to hand over\n({manifest.fallback.threshold:g})",
         **glue.values,
     }
     parts = (folder / f"{glue.kind}.md").read_text(encoding="utf-8").split("---\n")
     for name, part in zip(("glue", "use", "test"), parts, strict=True):
-        values[name] = Template(part).substitute(values).rstrip("\n")
-    text = Template((folder / "bundle.md").read_text(encoding="utf-8")).substitute(values)
-    return text.replace("\n\n- `sample`", "\n- `sample`").rstrip("\n") + "\n"
+        values[name] = Template(part).substitute(values)
+    return Template((folder / "bundle.md").read_text(encoding="utf-8")).substitute(values).rstrip("\n") + "\n"
 
 
 BUNDLER: Bundler = IosBundler()

@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict
 
 from edgeshrink.bundle.cargo import Cargo
-from edgeshrink.bundle.ios.engines import REVISION, LlamaPin, known_revision, llama_pin, version_of_revision
+from edgeshrink.bundle.ios.engines import REVISION, LlamaPin, known_revision, version_of_revision
 from edgeshrink.bundle.ios.names import module_name
 from edgeshrink.bundle.ios.packages import SWIFT, measuring_session, write_measuring_code, write_package
 from edgeshrink.core.bundle import BundleManifest, BundleOptions
@@ -75,10 +75,6 @@ def write_executorch(cargo: Cargo, revision: str) -> str:
     write_package(cargo, "executorch", package, texts={_NO_REVISION: revision})
     _write_engine(cargo, f"{package}/Sources/{package}", {"revision": revision})
     return package
-
-
-def llama_pin_of(manifest: BundleManifest) -> LlamaPin | None:
-    return llama_pin(manifest.engine)
 
 
 def executorch_revision_of(manifest: BundleManifest, options: BundleOptions) -> str | None:

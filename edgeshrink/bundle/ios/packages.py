@@ -25,18 +25,13 @@ def template_folder() -> Path:
 
 
 def write_package(cargo: Cargo, template: str, folder: str, *, texts: Mapping[str, str] | None = None) -> None:
-    """The template of that name as SWIFT/`folder`. `texts` are replaced first, each of which has to be in it."""
+    """The template of that name as SWIFT/`folder`; in its files, named already, `texts` are replaced."""
     root = template_folder() / template
-    missing = set(texts or {})
     for source in sorted(path for path in root.rglob("*") if path.is_file() and not _left_out(path.relative_to(root))):
-        text = source.read_text(encoding="utf-8")
+        text = _named(source.read_text(encoding="utf-8"), cargo.manifest)
         for old, new in (texts or {}).items():
-            if old in text:
-                missing.discard(old)
-                text = text.replace(old, new)
-        place = _named(source.relative_to(root).as_posix(), cargo.manifest)
-        cargo.write(f"{SWIFT}/{folder}/{place}", _named(text, cargo.manifest))
-    assert not missing, f"the template {template} has lost {sorted(missing)}"
+            text = text.replace(old, new)
+        cargo.write(f"{SWIFT}/{folder}/{_named(source.relative_to(root).as_posix(), cargo.manifest)}", text)
 
 
 def write_measuring_code(cargo: Cargo, target: str, folder: str, *names: str) -> None:

@@ -27,7 +27,9 @@ _RUNTIMES = {"onnx": ("onnxruntime", "onnxruntime-genai"), "executorch": ("execu
 _OLD = "JetPack 5 and 6 have Python 3.8 and 3.10, which the pinned runtimes have no wheels for"
 _GIVE = "give the bundle a Python of its own: --python FOLDER, a relocatable one for arm64 Linux with bin/python3"
 _LIBRARY = re.compile(r"python3\.(\d{1,2})")
-_LEFT_OUT = frozenset({"__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "site-packages"})
+_LEFT_OUT = frozenset(
+    {"__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "site-packages"}
+)
 _PYTHON_FILES, _PYTHON_BYTES = 20_000, 1 << 30
 
 

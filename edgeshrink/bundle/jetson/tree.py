@@ -87,7 +87,8 @@ def _lay_system(root: Path, facts: PackageFacts, values: dict[str, str]) -> None
             write_file(root / "lib/systemd/system" / f"{package}{ending}", filled(template, values))
     write_file(root / "usr/share/doc" / package / "copyright", copyright_text(facts))
     write_file(root / "usr/share/doc" / package / "changelog.gz", changelog_gz(facts))
-    write_file(root / "usr/share/lintian/overrides" / package, filled("lintian-overrides", values))
+    overrides = "lintian-overrides-python" if facts.python else "lintian-overrides"
+    write_file(root / "usr/share/lintian/overrides" / package, filled(overrides, values))
 
 
 def _digests(home: Path, cargo: Cargo, listener: Listener) -> Iterator[str]:

@@ -44,12 +44,12 @@ def read_envelope(content: bytes, *, keyless: bool, serialization: Mapping[str, 
     """Raises Refused. `serialization`: how the files must have been hashed."""
     outer = _json(content)
     compact = json.dumps(outer, separators=(",", ":"), ensure_ascii=False)
-    if compact.encode(errors="surrogateescape") != content:
+    if compact.encode(errors="surrogatepass") != content:
         raise Refused("was changed: no signature is spelled so")
     material = _fields(outer, {"mediaType", "verificationMaterial", "dsseEnvelope"})["verificationMaterial"]
     if outer["mediaType"] != _MEDIA_TYPE:
         raise Refused("is of another media type")
-    hint = "" if keyless else _hint(material)
+    hint = _hint(material) if not keyless else _identified(material)
     envelope = _fields(outer["dsseEnvelope"], {"payload", "payloadType", "signatures"})
     if envelope["payloadType"] != _PAYLOAD_TYPE:
         raise Refused("signs another type of payload")
@@ -68,6 +68,13 @@ def _hint(material: object) -> str:
     if key["tlogEntries"] != [] or not isinstance(hint, str) or not _SHA256.fullmatch(hint):
         raise Refused("does not say which key made it")
     return hint
+
+
+def _identified(material: object) -> str:
+    """What proves an identity is the library's to judge; a key's signature proves none."""
+    if not isinstance(material, dict) or "certificate" not in material:
+        raise Refused("was made by a key, not by an identity: verify it with the key")
+    return ""
 
 
 def _covered(payload: bytes, serialization: Mapping[str, Any]) -> dict[str, str]:

@@ -52,7 +52,9 @@ def judge(
     """
     envelope = read_envelope(content, keyless=not trusted.fingerprint, serialization=serialization)
     if trusted.fingerprint and envelope.hint != trusted.fingerprint:
-        raise Refused(f"was made by another key ({envelope.hint[:16]}…), not by yours ({trusted.fingerprint[:16]}…)")
+        raise Refused(
+            f"was made by another key ({envelope.hint[:16]}…), not by the one given ({trusted.fingerprint[:16]}…)"
+        )
     hashing.disagreement = _disagreement(path, content, trusted, hashing)
     if hashing.walked is None:
         raise Refused("is not a signature of these contents by that key: it was changed, or is forged")

@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-from edgeshrink.errors import ToolMissing
+from edgeshrink.runtimes.packages import missing
 
 _MODULES = ("model_signing.signing", "model_signing.verifying")
 _LOGGERS = ("sigstore", "tuf", "model_signing", "urllib3", "securesystemslib")
@@ -23,11 +23,8 @@ def need_library() -> None:
             for name in _MODULES:
                 importlib.import_module(name)
     except ImportError as error:
-        missing = error.name or str(error)
-        raise ToolMissing(
-            f"bundles are signed and verified by model-signing: {missing} cannot be loaded",
-            hint="pip install 'edgeshrink[bundle]'",
-        ) from error
+        what = f"{error.name or error} cannot be loaded, and bundles are signed and verified by model-signing"
+        raise missing("bundle", what) from error
 
 
 @contextlib.contextmanager

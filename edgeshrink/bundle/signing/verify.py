@@ -14,6 +14,7 @@ from edgeshrink.bundle.signing.file_digests import Unreadable, read_bounded
 from edgeshrink.bundle.signing.judging import judge, trust
 from edgeshrink.bundle.signing.library import need_library
 from edgeshrink.bundle.signing.names import SIGNATURE_NAME
+from edgeshrink.core.bundle import SIGNATURE_FOLDER
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.plain import plain
 from edgeshrink.core.signature import Finding, Verification
@@ -48,6 +49,9 @@ def verify(
     trusted = trust(key, identity, issuer)
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", hint="name the folder of a bundle")
+    if (folder / SIGNATURE_FOLDER).is_symlink():
+        linked = (Finding("link", SIGNATURE_FOLDER, "is a link: no signature is looked for behind it"),)
+        return Verification(str(folder), 0, 0, trusted.name, None, linked)
     hashing = StrictHashing(task=f"checking {plain(folder.resolve().name)}", listener=listener)
     try:
         content = _signature(folder / SIGNATURE_NAME)

@@ -78,6 +78,9 @@ find_python() {
     PYTHONPATH=$home/lib/python
     PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1 PYTHONSAFEPATH=1 EDGESHRINK_BUNDLE_CACHE=off
     export PYTHONPATH PYTHONDONTWRITEBYTECODE PYTHONNOUSERSITE PYTHONSAFEPATH EDGESHRINK_BUNDLE_CACHE
+    # onnxruntime would report to its maker, and leave an id of this device in the person's folder.
+    ORT_DISABLE_TELEMETRY=1
+    export ORT_DISABLE_TELEMETRY
 }
 
 # Artifact and engine are a pair.

@@ -86,7 +86,8 @@ public final class Ask {
         say("fallback", bundle.fallback() == null ? null : bundle.fallback().handOver(0.5));
         for (String arg : Arrays.asList(args)) {
             if (arg.startsWith("engine=")) {
-                bundle.requireEngine("llama.cpp", arg.substring(7));
+                String[] pair = arg.substring(7).split("/");
+                bundle.requireEngine(pair[0], pair[1]);
             } else if (arg.startsWith("base=")) {
                 bundle.requireBase(arg.substring(5));
             } else if (arg.equals("path")) {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from asking import AFTER, BEFORE, Chat
 from built_gguf import build_gguf
 from native_runner import Runner
 
@@ -49,3 +50,11 @@ def wordless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("wordless") / "wordless.gguf"
     write_random_gguf(path, Shape(layers=4, width=512, ffn=2048, vocab=4096))
     return path
+
+
+@pytest.fixture(scope="session")
+def chat(runner: Runner, demo: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Chat:
+    folder = tmp_path_factory.mktemp("chat")
+    (folder / "before").write_text(BEFORE, encoding="utf-8")
+    (folder / "after").write_text(AFTER, encoding="utf-8")
+    return Chat(runner, demo("Q4_K_M"), folder / "before", folder / "after")

@@ -138,7 +138,7 @@ class Model:
 
         session = self._talking()
         ids = self.tokens(question)
-        if not ids:
+        if not question or not ids:
             raise QuestionRefused("the question is empty")
         if len(ids) >= session.context:
             raise QuestionRefused(f"the question has {len(ids)} tokens, the context {session.context}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelUnopenable, QuestionRefused, WrongBase
+from .onnx_network import send_nothing
 from .tokenizer_json import TokenizerJson
 
 _BATCH = 512
@@ -18,6 +19,7 @@ _ERRORS_ONLY = 3
 
 def open_model(path: Path, *, context: int, threads: int) -> GenaiModel:
     """The providers are those of the folder's genai_config.json."""
+    send_nothing()
     try:
         import onnxruntime_genai as genai
     except (ImportError, OSError) as error:

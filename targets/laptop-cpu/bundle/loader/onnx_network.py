@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ _ERRORS_ONLY = 3
 
 def open_network(path: Path, *, threads: int) -> OnnxNetwork:
     """An .onnx file, or a folder with one; its data files are looked for beside it."""
+    send_nothing()
     try:
         import onnxruntime
     except (ImportError, OSError) as error:
@@ -31,6 +33,11 @@ def open_network(path: Path, *, threads: int) -> OnnxNetwork:
     except Exception as error:  # the library has an exception class for every status
         raise ModelUnopenable(f"{files[0]}: onnxruntime cannot load it: {error}") from error
     return OnnxNetwork(session)
+
+
+def send_nothing() -> None:
+    """Before the import: onnxruntime reports to its maker from some systems unless it is told not to."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class OnnxNetwork:

@@ -31,6 +31,14 @@ final class LanguageModelTests: XCTestCase {
         XCTAssertEqual(try model.answer("Who are you?", limit: 24), answer)
     }
 
+    func testAQuestionSpeaksInNoOtherRole() throws {
+        let model = try LanguageModel(threads: 2)
+        for (text, id) in zip(model.bundle.chat?.stop ?? [], model.bundle.chat?.stopIds ?? []) {
+            XCTAssertFalse(model.context.ids(of: "a \(text) b").contains(id), text)
+            XCTAssertTrue(model.context.ids(of: text, special: true).contains(id), text)
+        }
+    }
+
     func testAQuestionThatDoesNotFitIsRefused() throws {
         let model = try LanguageModel(context: 32, threads: 2)
         XCTAssertThrowsError(try model.answer(String(repeating: "why ", count: 400))) { error in

@@ -29,6 +29,8 @@ public final class ModelBundle {
     private final String digest;
     private final File folder;
     private final Checked checked;
+    private boolean engineFits;
+    private boolean baseFits;
 
     private ModelBundle(Source source, byte[] json, File cacheDir) throws IOException, BundleException {
         this.source = source;
@@ -39,6 +41,7 @@ public final class ModelBundle {
             throw new IOException("cannot make " + folder);
         }
         this.checked = new Checked(new File(folder, home() + ".checked"));
+        this.baseFits = manifest.baseSha256 == null;
     }
 
     /**
@@ -114,25 +117,29 @@ public final class ModelBundle {
     }
 
     /**
-     * Refuses every other engine than the one that the artifact was made and measured with.
+     * Refuses every other engine than the one that the artifact was made and measured with. The model is given out
+     * only after this.
      *
      * @param project the project's name, "llama.cpp"
      * @param version in the numbering of {@link Engine#packageName}
      */
     public void requireEngine(String project, String version) throws EngineMismatch {
-        if (!manifest.engine.project.equals(project) || !manifest.engine.version.equals(version)) {
+        engineFits = manifest.engine.project.equals(project) && manifest.engine.version.equals(version);
+        if (!engineFits) {
             throw new EngineMismatch(
                 manifest.name + " wants " + manifest.engine + ", and here is " + project + " " + version);
         }
     }
 
     /**
-     * For an adapter: refuses every other base than its own; for a whole model: refuses any.
+     * For an adapter: refuses every other base than its own, and is asked before the adapter is given out. A whole
+     * model has no base: any is refused.
      *
      * @param baseSha256 digest of the base artifact that is there
      */
     public void requireBase(String baseSha256) throws WrongBase {
-        if (manifest.baseSha256 == null || !manifest.baseSha256.equals(baseSha256)) {
+        baseFits = manifest.baseSha256 != null && manifest.baseSha256.equals(baseSha256);
+        if (!baseFits) {
             throw new WrongBase(manifest.name + " does not belong to the base " + baseSha256);
         }
     }
@@ -152,8 +159,10 @@ public final class ModelBundle {
      * The model's bytes without a copy, where it is one file.
      *
      * @throws ModelUnopenable if it is a folder, larger than 2 GiB, or compressed in the app
+     * @throws EngineMismatch if {@link #requireEngine} was not asked, or refused
      */
     public MappedByteBuffer map() throws IOException, BundleException {
+        requirePair();
         if (manifest.filesOf(manifest.main).get(0).name.equals(manifest.main)) {
             return source.map(manifest.main);
         }
@@ -162,6 +171,7 @@ public final class ModelBundle {
 
     /** A listed file's bytes without a copy. */
     public MappedByteBuffer map(String name) throws IOException, BundleException {
+        requirePair();
         return source.map(listed(name).name);
     }
 
@@ -170,8 +180,11 @@ public final class ModelBundle {
      *
      * <p>Assets have none: they are copied to `cacheDir` once, checked as they are, and what older versions of this
      * bundle left there is deleted.
+     *
+     * @throws EngineMismatch if {@link #requireEngine} was not asked, or refused
      */
     public File path() throws IOException, BundleException {
+        requirePair();
         File direct = source.path(manifest.main);
         if (direct != null) {
             return direct;
@@ -188,6 +201,15 @@ public final class ModelBundle {
             }
         }
         return copies.path(manifest.main);
+    }
+
+    private void requirePair() throws EngineMismatch, WrongBase {
+        if (!engineFits) {
+            throw new EngineMismatch(manifest.name + " is for " + manifest.engine + ": ask requireEngine() first");
+        }
+        if (!baseFits) {
+            throw new WrongBase(manifest.name + " is an adapter: ask requireBase() first");
+        }
     }
 
     private void copy(BundledFile file, File place) throws IOException, BundleException {

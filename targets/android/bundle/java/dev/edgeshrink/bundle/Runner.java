@@ -100,7 +100,7 @@ public final class Runner {
         StringBuilder answer = new StringBuilder();
         try {
             try (OutputStream in = process.getOutputStream()) {
-                in.write(question.getBytes(StandardCharsets.UTF_8));
+                in.write((question + "\n").getBytes(StandardCharsets.UTF_8));  // it takes one newline off
             } catch (IOException error) {
                 // It left without reading: its exit code and what it said tell why.
             }

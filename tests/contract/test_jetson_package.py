@@ -1,0 +1,214 @@
+"""The .deb in an arm64 Debian under qemu-user: installed by its dpkg, asked, damaged, removed. No systemd runs there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from built_gguf import build_gguf
+from built_runners import ready_runner
+from jetson_packages import ONNX, onnx_wheels, package
+from lab.installing import Installing
+from lab.unavailable import Unavailable, skip
+from sample_cargo import sample_cargo
+
+from edgeshrink.bundle.chat import chat_of
+from edgeshrink.bundle.chat_words import read_words
+from edgeshrink.bundle.jetson.bundler import BUNDLER
+from edgeshrink.core.bundle import BundleOptions
+from edgeshrink.core.events import silent
+
+NAME, HOME = "edgeshrink-tiny", "opt/edgeshrink/tiny"
+QUESTION = "What is the capital of France?"
+# Links that enable the units, what their helper keeps of that, dpkg's diary, and what dpkg wrote for the first time.
+OUTSIDE_OF_THE_PACKAGE = ("etc/systemd/system/", "var/lib/systemd/", "var/log/")
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installing]:
+    try:
+        device = Installing(tmp_path_factory.mktemp("device"))
+    except Unavailable as why:
+        skip(str(why))
+    yield device
+    device.stop()
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo model in Q4_K_M with the runner for a Jetson's CPU."""
+    runner = ready_runner("arm64-dotprod").path
+    folder = tmp_path_factory.mktemp("made")
+    demo = Path(__file__).resolve().parents[2] / "edgeshrink" / "_demo"
+    build_gguf(demo, folder / "demo.gguf", "Q4_K_M")
+    chat, _ = chat_of(read_words(folder / "demo.gguf", "llama_cpp"), today="2026-11-21")
+    return package(folder / "bundle", folder / "demo.gguf", runner=runner, chat=chat).folder
+
+
+@pytest.fixture
+def installed(device: Installing, bundle: Path) -> Iterator[Installing]:
+    device.put(next(bundle.glob("*.deb")), "/tmp/package.deb")
+    done = device.run("dpkg", "-i", "/tmp/package.deb")
+    assert done.returncode == 0, done.stderr
+    yield device
+    device.run("dpkg", "-P", "--force-remove-reinstreq", NAME)
+
+
+def test_it_says_what_it_is_and_checks_itself(installed: Installing) -> None:
+    about = installed.run(NAME, "about")
+    assert about.stdout.startswith("tiny 1.0.0\n") and "opened by llama.cpp 0.3.36" in about.stdout
+    checked = installed.run(NAME, "check")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout == "files: as built\nengine: llama.cpp 0.3.36\nanswer: given\n"
+
+
+def test_it_answers_as_the_same_runner_does_here(installed: Installing, bundle: Path) -> None:
+    home = bundle / "root" / HOME
+    settings = dict(line.split("=") for line in (home / "settings").read_text().splitlines())
+    command = [ready_runner("native").path, "answer", "--model", bundle / "model/tiny.gguf", "--context", "512"]
+    command += ["--threads", "2", "--before", home / "chat/before", "--after", home / "chat/after"]
+    command += ["--stop-ids", settings["stop_ids"].strip("'"), "--prompt", QUESTION]
+    here = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    there = installed.run(NAME, *QUESTION.split())
+    assert there.returncode == 0, there.stderr
+    assert there.stdout.strip() == here.strip() != ""
+
+
+def test_a_login_is_checked_once(installed: Installing) -> None:
+    (installed.root / "tmp/run").mkdir()
+    assert installed.run(NAME, QUESTION, XDG_RUNTIME_DIR="/tmp/run").returncode == 0
+    kept = installed.root / "tmp/run" / f"{NAME}.checked"
+    before = kept.read_text()
+    assert installed.run(NAME, QUESTION, XDG_RUNTIME_DIR="/tmp/run").returncode == 0
+    _flip(installed.root / HOME / "bundle/model/tiny.gguf")
+    done = installed.run(NAME, QUESTION, XDG_RUNTIME_DIR="/tmp/run")
+    assert done.returncode == 1 and "DigestMismatch" in done.stderr
+    assert kept.read_text() == before
+
+
+def test_what_is_not_as_built_is_named_and_not_opened(installed: Installing) -> None:
+    home = installed.root / HOME
+    _flip(home / "bundle/model/tiny.gguf")
+    (home / "bundle/report.json").unlink()
+    (home / "bundle/.gitignore").touch()
+    for words in (("check",), ("check", "--files"), (QUESTION,)):  # the second is what the service does first
+        done = installed.run(NAME, *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"DigestMismatch: /{HOME}/bundle/model/tiny.gguf is not what was built" in done.stderr
+        assert f"FileMissing: /{HOME}/bundle/report.json" in done.stderr
+        assert f"DigestMismatch: /{HOME}/bundle/.gitignore was added" in done.stderr
+    (home / "bundle/.gitignore").unlink()
+    (home / "bundle/bundle.json").unlink()
+    assert "BundleMissing" in installed.run(NAME, "check").stderr
+
+
+def test_another_runner_is_refused(installed: Installing) -> None:
+    runner = installed.root / HOME / "bin/edgeshrink-runner"
+    runner.write_text('#!/bin/sh\necho \'{"event":"hello","llama":"0.3.35"}\'\n')
+    sums = installed.root / HOME / "SHA256SUMS"
+    line = subprocess.run(["sha256sum", runner], capture_output=True, text=True, check=True).stdout[:64]
+    kept = [entry for entry in sums.read_text().splitlines() if not entry.endswith("  bin/edgeshrink-runner")]
+    sums.write_text("\n".join((*kept, f"{line}  bin/edgeshrink-runner", "")))
+    done = installed.run(NAME, "serve")
+    assert done.returncode == 1
+    assert "EngineMismatch: the runner is not llama.cpp 0.3.36" in done.stderr
+
+
+def test_a_cpu_that_the_runner_was_not_built_for_is_said(installed: Installing) -> None:
+    done = installed.run(NAME, QUESTION, QEMU_CPU="cortex-a72")
+    assert done.returncode != 0 and done.stdout == ""
+    assert "dotprod" in done.stderr, "the runner names the instructions that are missing"
+
+
+def test_the_service_says_that_it_is_ready_and_answers(installed: Installing) -> None:
+    """As systemd starts it, but for the socket: that one it makes itself here."""
+    run = installed.root / "run" / NAME
+    run.mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+        ready.bind(str(installed.root / "run" / "ready"))
+        ready.settimeout(60)
+        service = subprocess.Popen(
+            installed.enter(f"/usr/bin/{NAME}", "serve"),
+            env=installed.environment(NOTIFY_SOCKET="/run/ready"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            assert ready.recv(100).startswith(b"READY=1")
+            asked = installed.run(NAME, QUESTION)
+            assert (asked.returncode, asked.stderr) == (0, "")
+            assert asked.stdout.strip()
+            assert "answer: given, by the service" in installed.run(NAME, "check").stdout
+        finally:
+            served = [pid for pid, words in installed.space.processes().items() if "serve" in words]
+            for pid in served:
+                os.kill(pid, signal.SIGTERM)
+            service.wait(30)
+    assert service.stderr is not None
+    service.stderr.close()
+    assert service.returncode in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    assert not (run / "socket").exists()
+    (installed.root / "run" / "ready").unlink()
+
+
+def test_settings_of_the_device_are_taken(installed: Installing) -> None:
+    settings = installed.root / "etc/default" / NAME
+    settings.write_text("ANSWER_TOKENS=1\n")
+    one = installed.run(NAME, QUESTION).stdout.strip()
+    settings.write_text("")
+    whole = installed.run(NAME, QUESTION).stdout.strip()
+    assert one and whole.startswith(one) and len(one) < len(whole)
+
+
+def test_removed_it_leaves_its_settings_and_purged_nothing(device: Installing, bundle: Path) -> None:
+    device.put(next(bundle.glob("*.deb")), "/tmp/package.deb")
+    assert device.run("dpkg", "-i", "/tmp/package.deb").returncode == 0
+    placed = {name for name in device.left() if not name.startswith(OUTSIDE_OF_THE_PACKAGE)}
+    root = bundle / "root"
+    packaged = {path.relative_to(root).as_posix() for path in root.rglob("*")}
+    assert {name.removeprefix("usr/") for name in placed} <= {name.removeprefix("usr/") for name in packaged}
+    wanted = device.root / "etc/systemd/system/multi-user.target.wants" / f"{NAME}.service"
+    assert wanted.is_symlink(), "enabled although no systemd runs"
+    assert device.run("dpkg", "-r", NAME).returncode == 0
+    assert set(device.left()) - {"var/log/dpkg.log"} == {f"etc/default/{NAME}"}
+    assert device.run("dpkg", "-P", NAME).returncode == 0
+    assert set(device.left()) <= {"var/log/dpkg.log"}
+
+
+@pytest.mark.parametrize(("python", "installs"), [("311", True), ("313", False)])
+def test_a_python_that_does_not_suit_the_wheels_is_refused_at_once(
+    device: Installing, tmp_path: Path, python: str, installs: bool
+) -> None:
+    """The device's is 3.11. The runtime here is of wheels that weigh nothing: it can be imported, no more."""
+    cargo = sample_cargo(tmp_path / "b", b"onnx", kind="jetson", engine=ONNX, format="onnx")
+    BUNDLER.write(cargo, BundleOptions("jetson", "tiny", wheels=onnx_wheels(tmp_path / "w", python)), silent)
+    device.put(next(cargo.folder.glob("*.deb")), "/tmp/package.deb")
+    done = device.run("dpkg", "--force-depends", "-i", "/tmp/package.deb")
+    assert (done.returncode == 0) == installs, done.stderr
+    if installs:
+        where = "import onnxruntime_genai as o, sys; print(o.__version__, o.__file__, sys.dont_write_bytecode)"
+        assert device.run(NAME, "python", "-c", where).stdout.split() == [
+            "0.18.0",
+            f"/{HOME}/lib/python/onnxruntime_genai/__init__.py",
+            "True",
+        ]
+        assert device.run(NAME, "check", "--files").returncode == 0
+        assert "answers no questions" in device.run(NAME, QUESTION).stderr
+    else:
+        assert "its runtime needs Python 3.13, and this device has 3.11" in done.stderr
+        assert "--python FOLDER" in done.stderr
+    device.run("dpkg", "-P", NAME)
+    assert set(device.left()) <= {"var/log/dpkg.log"}
+
+
+def _flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
