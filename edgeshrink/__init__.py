@@ -16,14 +16,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgeshrink.core.bundled import Bundled, Rebuilt
     from edgeshrink.core.events import Listener
     from edgeshrink.core.network import TorchNetwork
     from edgeshrink.core.report import Comparison, Report
     from edgeshrink.core.session import CoolDown, SessionOptions
+    from edgeshrink.core.signature import BuildIntegrity, Verification
     from edgeshrink.engine.planner import Outlook
 
 __version__ = "0.1.0"
-__all__ = ["CoolDown", "SessionOptions", "TorchNetwork", "__version__", "build", "build_all", "plan", "profile"]
+__all__ = [
+    "CoolDown",
+    "SessionOptions",
+    "TorchNetwork",
+    "__version__",
+    "build",
+    "build_all",
+    "bundle",
+    "plan",
+    "profile",
+    "rebuild",
+    "verify",
+]
 _VALUES = {
     "CoolDown": "edgeshrink.core.session",
     "SessionOptions": "edgeshrink.core.session",
@@ -84,3 +98,61 @@ def profile(artifact: str | Path, *, listener: Listener | None = None, **argumen
     from edgeshrink.engine.profile import profile as run
 
     return run(artifact, Request(**arguments), listener=listener or silent)
+
+
+def bundle(
+    out: str | Path,
+    folder: str | Path,
+    *,
+    key: str | Path | None = None,
+    passphrase: str | None = None,
+    signer: str = "",
+    accept_licence: bool = False,
+    accept_verdict: bool = False,
+    listener: Listener | None = None,
+    **options: Any,
+) -> Bundled:
+    """Bundle the build in `out` into `folder`, signed with the private `key` where there is one.
+
+    `options` are the fields of `edgeshrink.core.bundle.BundleOptions` ("kind", "name", "version"...). Raises
+    edgeshrink.errors.Error; then nothing is left behind.
+    """
+    from edgeshrink.core.bundle import BundleOptions
+    from edgeshrink.core.events import silent
+    from edgeshrink.engine.bundle import bundle as run
+    from edgeshrink.engine.seal import Seal
+
+    return run(
+        Path(out),
+        Path(folder),
+        BundleOptions(**options),
+        seal=None if key is None else Seal(Path(key), passphrase, signer),
+        accept_licence=accept_licence,
+        accept_verdict=accept_verdict,
+        listener=listener or silent,
+    )
+
+
+def verify(
+    folder: str | Path, *, key: str | Path | None = None, listener: Listener | None = None
+) -> Verification | BuildIntegrity:
+    """Whether the bundle in `folder` is what the holder of the private half of `key` signed; `ok`, and what is not.
+
+    The folder of a build, which nobody signs, is compared with its manifest where no key is given.
+    """
+    from edgeshrink.core.events import silent
+    from edgeshrink.engine.verify import verify as run
+
+    return run(Path(folder), key=None if key is None else Path(key), listener=listener or silent)
+
+
+def rebuild(bundle: str | Path, *, model: str | None = None, listener: Listener | None = None) -> Rebuilt:
+    """Make `bundle` again from what its lock pins; `identical`, and the first byte of every file that differs.
+
+    `model` is the source, where the bundle was made of a folder or a file.
+    """
+    from edgeshrink.core.events import silent
+    from edgeshrink.engine.rebuild import Inputs
+    from edgeshrink.engine.rebuild import rebuild as run
+
+    return run(Path(bundle), Inputs(model=model), listener=listener or silent)

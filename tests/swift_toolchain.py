@@ -31,8 +31,10 @@ class Swift:
 
     def run(self, package: Path, *arguments: str, variables: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         """`swift ARGUMENTS` in `package`, which lies in the folder; `variables` are NAME=VALUE."""
-        home = f"HOME={self.seen(self.folder / 'home')}"
-        inside = ["env", "-C", self.seen(package), home, *variables, "swift", *arguments]
+        home = self.seen(self.folder / "home")
+        # Foundation asks the table of users for the home, and CFFIXED_USER_HOME first.
+        homes = [f"HOME={home}", f"CFFIXED_USER_HOME={home}", f"XDG_CACHE_HOME={home}/cache"]
+        inside = ["env", "-C", self.seen(package), *homes, *variables, "swift", *arguments]
         return subprocess.run(
             [*self._around(), *inside], capture_output=True, text=True, errors="replace", timeout=_WAIT_S
         )

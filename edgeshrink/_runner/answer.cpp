@@ -32,17 +32,6 @@ std::string affix(const std::string & path) {
     return text;
 }
 
-Ids tokenized(const Model & model, const std::string & text, bool add_special, bool parse_special) {
-    Ids ids(text.size() + 8);
-    for (int attempt = 0; attempt < 2; attempt++) {
-        const int count = llama_tokenize(model.vocab, text.data(), int32_t(text.size()), ids.data(), int32_t(ids.size()),
-                                         add_special, parse_special);
-        ids.resize(size_t(count < 0 ? -count : count));
-        if (count >= 0) return ids;
-    }
-    throw Failure{"text", "llama.cpp cannot make tokens of the text"};
-}
-
 std::string piece(const llama_vocab * vocab, llama_token id) {
     std::string text(64, 0);
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -82,8 +71,8 @@ Answerer::Answerer(Model & model, const Options & options) : model_(model), opti
     if (llama_vocab_type(model.vocab) == LLAMA_VOCAB_TYPE_NONE)
         throw Failure{"model", options.model + " has no tokenizer: it cannot answer"};
     const std::string before = affix(options.before), after = affix(options.after);
-    if (!before.empty()) before_ = tokenized(model, before, false, true);
-    if (!after.empty()) after_ = tokenized(model, after, false, true);
+    if (!before.empty()) before_ = tokens_of(model, before, false, true);
+    if (!after.empty()) after_ = tokens_of(model, after, false, true);
     for (const int id : options.stop_ids) {
         if (id >= model.vocab_size)
             throw Failure{"model", "--stop-ids " + std::to_string(id) + ": the model has " +
@@ -107,7 +96,7 @@ Ids Answerer::prompt_of(const std::string & question) const {
         throw Failure{"question", "a question of " + std::to_string(question.size()) +
                                       " bytes does not fit a context of " + std::to_string(room) + " tokens"};
     Ids ids = before_;
-    const Ids middle = tokenized(model_, question, !options_.has_chat, false);
+    const Ids middle = tokens_of(model_, question, !options_.has_chat, false);
     ids.insert(ids.end(), middle.begin(), middle.end());
     ids.insert(ids.end(), after_.begin(), after_.end());
     if (ids.empty()) throw Failure{"question", "the question has no tokens"};

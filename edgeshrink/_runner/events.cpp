@@ -1,13 +1,10 @@
 #include "events.h"
 
 #include "clock.h"
-#include "failure.h"
+#include "output_text.h"
 #include "text.h"
 
-#include <unistd.h>
-
 #include <atomic>
-#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <mutex>
@@ -34,13 +31,7 @@ class Output {
 
   private:
     void flush() {
-        size_t done = 0;
-        while (done < waiting_.size()) {
-            const ssize_t count = write(STDOUT_FILENO, waiting_.data() + done, waiting_.size() - done);
-            if (count < 0 && errno == EINTR) continue;
-            if (count < 0) _exit(kGone);
-            done += size_t(count);
-        }
+        write_out(waiting_);
         waiting_.clear();
     }
 

@@ -130,6 +130,7 @@ Options parse(int argc, char ** argv) {
     if (prompts && to.prompt_tokens == 0) refuse(to.command + " wants --prompt-tokens");
     if (to.command == "greedy" && to.count == 0) refuse("greedy wants --count");
     if (asks && to.socket.empty()) refuse("ask wants --socket");
+    if (asks && to.json) refuse("ask has no events: leave out --json");
     if (to.hold_stdin && !to.has_prompt && (asks || to.command == "answer")) refuse("--hold-stdin wants --prompt");
     return to;
 }

@@ -1,4 +1,4 @@
-// An answer on stdout.
+// Text on stdout.
 
 #pragma once
 
@@ -6,7 +6,10 @@
 
 namespace edgeshrink {
 
-// As it is, but for a terminal: there control characters are left out, and a newline ends it.
+// All of it, at once. Where nobody reads it any more, the process ends.
+void write_out(const std::string & text);
+
+// An answer: as it is, but for a terminal: there control characters are left out, and a newline ends it.
 class TextOutput {
   public:
     TextOutput();

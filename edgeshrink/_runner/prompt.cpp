@@ -14,15 +14,18 @@ namespace {
 
 constexpr size_t kPromptShown = 4096;
 
-Ids tokens_of(const Model & model, const std::string & text) {
-    Ids ids(text.size() + 8);
-    const int count =
-        llama_tokenize(model.vocab, text.data(), int(text.size()), ids.data(), int(ids.size()), true, false);
-    ids.resize(size_t(std::max(count, 0)));
-    return ids;
-}
-
 }  // namespace
+
+Ids tokens_of(const Model & model, const std::string & text, bool add_special, bool parse_special) {
+    Ids ids(text.size() + 8);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        const int count = llama_tokenize(model.vocab, text.data(), int32_t(text.size()), ids.data(), int32_t(ids.size()),
+                                         add_special, parse_special);
+        ids.resize(size_t(count < 0 ? -count : count));
+        if (count >= 0) return ids;
+    }
+    throw Failure{"text", "llama.cpp cannot make tokens of the text"};
+}
 
 std::string list(const Ids & ids) {
     return list(ids, [](llama_token id) { return std::to_string(id); });
@@ -31,7 +34,7 @@ std::string list(const Ids & ids) {
 Ids prompt(const Model & model, const Options & options, int count) {
     Ids ids;
     if (!options.text.empty() && llama_vocab_type(model.vocab) != LLAMA_VOCAB_TYPE_NONE)
-        ids = tokens_of(model, read_text(options.text, 12 * size_t(count)));
+        ids = tokens_of(model, read_text(options.text, 12 * size_t(count)), true, false);
     const bool from_text = ids.size() > 1;
     const size_t once = ids.size();
     ids.reserve(size_t(count));

@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -33,6 +33,8 @@ constexpr double kSilence = 30.0;    // seconds in which a client neither says n
 constexpr double kQuestion = 120.0;  // seconds that a question may take
 constexpr double kLookEvery = 0.02;  // seconds
 constexpr double kRefuse = 0.2;      // seconds that are waited for the last words to be taken
+
+constexpr const char * kStopping = "the server is stopping";
 
 struct Dropped {};  // the client is gone, or as good as gone
 
@@ -121,7 +123,7 @@ void answer_one(Model & model, Answerer & answerer, const Client & client) {
         say_error("internal", caught.what());
     }
     model.until(nullptr, nullptr);
-    if (leaving()) client.refuse("the server is stopping");
+    if (leaving()) client.refuse(kStopping);
 }
 
 void accept_until_asked(const Listening & listening, Model & model, Answerer & answerer) {
@@ -138,6 +140,11 @@ void accept_until_asked(const Listening & listening, Model & model, Answerer & a
     }
 }
 
+// Without a word, an end would look like an empty answer.
+void refuse_who_waits(const Listening & listening) {
+    for (int file; (file = accept(listening.file(), nullptr, nullptr)) >= 0;) Client(file).refuse(kStopping);
+}
+
 }  // namespace
 
 void serve(const Options & options) {
@@ -147,17 +154,19 @@ void serve(const Options & options) {
     if (passed < 0) refuse_where_one_answers(options.socket);
     const std::unique_ptr<Model> model = load(options);
     Answerer answerer(*model, options);
-    const std::unique_ptr<Listening> listening =
-        passed >= 0 ? std::make_unique<Listening>(passed) : std::make_unique<Listening>(options.socket);
+    const std::shared_ptr<Listening> listening =
+        passed >= 0 ? std::make_shared<Listening>(passed) : std::make_shared<Listening>(options.socket);
     struct Removal {
         const Listening & what;
         ~Removal() { what.remove(); }
     } const removal{*listening};
-    leave_when_asked([&listening] { listening->remove(); });
+    leave_when_asked([listening] { listening->remove(); });
     say(R"({"event":"serving","t":%.6f})", now_s());
     notify("READY=1");
     accept_until_asked(*listening, *model, answerer);
     notify("STOPPING=1");
+    listening->remove();
+    if (passed < 0) refuse_who_waits(*listening);  // at systemd's socket they wait for the next server
 }
 
 }  // namespace edgeshrink

@@ -8,6 +8,9 @@
 
 namespace edgeshrink {
 
+// Bytes of a UTF-8 sequence that begins with `lead` and is longer than that, 0 where none does.
+size_t utf8_promised(unsigned char lead);
+
 // Length of the valid UTF-8 sequence at `text`, 0 where there is none.
 size_t utf8_length(const unsigned char * text, size_t left);
 

@@ -11,7 +11,7 @@ constexpr const char * kReplacement = "\xEF\xBF\xBD";
 // How many bytes from `text` on could begin a character that is longer than that.
 size_t begun(const unsigned char * text, size_t left) {
     const unsigned char lead = text[0];
-    const size_t length = lead >= 0xC2 && lead <= 0xDF ? 2 : lead >= 0xE0 && lead <= 0xEF ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    const size_t length = utf8_promised(lead);
     if (length == 0 || left < 2) return length == 0 ? 0 : 1;
     const unsigned char least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     const unsigned char most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;

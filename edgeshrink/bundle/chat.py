@@ -57,7 +57,7 @@ def chat_of(words: ChatWords, *, today: str) -> tuple[Chat | None, tuple[str, ..
 def _notes(padded: str, question: str, around: tuple[str, str], dated: bool) -> Iterator[str]:
     before, after = around
     if padded == before + question.strip() + after:
-        yield "the chat template leaves out blanks around a question, and so should the app: the bundle's loader keeps them"
+        yield "the chat template leaves out blanks around a question, and so should the app (no loader does)"
     elif padded != before + question + after:
         yield "the chat template changes blanks around a question in its own way: ask questions without them"
     if dated:

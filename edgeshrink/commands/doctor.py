@@ -28,7 +28,7 @@ from edgeshrink.errors import Error
 from edgeshrink.report.format import human_bytes
 from edgeshrink.runtimes.registry import RUNTIMES, runtime
 from edgeshrink.store import Store
-from edgeshrink.toolchain import adb, cmake, cxx, ssh
+from edgeshrink.toolchain import adb, cmake, cxx, javac, ssh
 from edgeshrink.toolchain.runner.cache import everything
 from edgeshrink.toolchain.runner.compilers.registry import found, none_here
 from edgeshrink.toolchain.runner.platform import platform as runner_platform
@@ -126,6 +126,11 @@ def _tools() -> Iterator[DoctorLine]:
         yield DoctorLine("tools", cmake.NAME, "absent", "none found; a source build of llama-cpp-python brings its own")
     else:
         yield DoctorLine("tools", cmake.NAME, "ok", f"{build_tool.path} {build_tool.version}".rstrip())
+    java = javac.find()
+    if java is None:
+        yield DoctorLine("tools", javac.NAME, "absent", "none found; an Android bundle's AAR is compiled", javac.FIX)
+    else:
+        yield DoctorLine("tools", javac.NAME, "ok", f"{java.path} {java.version}".rstrip())
 
 
 def _devices() -> Iterator[DoctorLine]:

@@ -19,6 +19,7 @@ from edgeshrink.bundle.interface import Bundler
 from edgeshrink.bundle.licences.judging import licences_of, refuse_forbidden, sentences
 from edgeshrink.bundle.licences.texts import licence_texts
 from edgeshrink.bundle.registry import bundler
+from edgeshrink.catalog.requirements import check_extra
 from edgeshrink.catalog.targets import load_target
 from edgeshrink.core.bundle import (
     BUNDLE_NAME,
@@ -46,6 +47,7 @@ from edgeshrink.engine.installed import versions
 from edgeshrink.engine.seal import Seal, sealed
 from edgeshrink.engine.whole_folder import whole_folder
 from edgeshrink.errors import DataError, NoSpace, UsageError
+from edgeshrink.toolchain import javac
 
 _ENGINES = {
     ("llama_cpp", False): ("llama.cpp", "llama-cpp-python"),
@@ -91,6 +93,7 @@ def bundle(
 
     UsageError, DataError, ToolMissing before anything is written; NoSpace names what is needed.
     """
+    check_extra("bundle")
     check_place(folder)
     built = read_built(out)
     if built.report.verdict.outcome == "FAIL" and not accept_verdict:
@@ -214,7 +217,7 @@ def _manifest(
         memory_limit_bytes=_memory_limit(report),
         source=built.manifest.source,
         plan=built.manifest.plan,
-        tools={**built.manifest.versions, "edgeshrink (bundle)": versions()["edgeshrink"]},
+        tools={**built.manifest.versions, **_bundling_tools(options)},
         base_sha256=None,
         chat=chat,
         fallback=report.fallback,
@@ -224,6 +227,13 @@ def _manifest(
         request=_request(options),
         files=tuple(sorted((*small, *model), key=lambda file: file.name)),
     )
+
+
+def _bundling_tools(options: BundleOptions) -> dict[str, str]:
+    """What the bundle's bytes depend on beside the build's."""
+    tools = {"edgeshrink (bundle)": versions()["edgeshrink"]}
+    compiled = options.kind == "android" and options.archives and (not options.parts or "aar" in options.parts)
+    return tools | ({"javac": javac.version()} if compiled else {})
 
 
 def _request(options: BundleOptions) -> BundleRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,7 @@ from edgeshrink.report.format import human_bytes, plain
 from edgeshrink.report.pieces import facts_grid, item, table
 
 _MOST = 200
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _ORDER: tuple[FindingKind, ...] = (
     "signature", "changed", "missing", "renamed", "added", "link", "special", "clash", "content",
 )  # fmt: skip
@@ -27,9 +29,9 @@ def render_verification(found: Verification) -> RenderableType:
         head = Text(f"✓ {plain(found.folder)} is what was signed, byte for byte", style="bold green")
         return Group(head, Padding(facts, (0, 0, 0, 2)))
     count = len(found.findings)
-    things = "1 thing is" if count == 1 else f"{count:,} things are"
+    things = "1 thing differs" if count == 1 else f"{count:,} things differ"
     parts: list[RenderableType] = [
-        Text(f"✗ {plain(found.folder)} is not what was signed: {things} not as signed", style="bold red"),
+        Text(f"✗ {plain(found.folder)} is not what was signed: {things}", style="bold red"),
         _findings(found),
     ]
     if count > _MOST:
@@ -83,7 +85,7 @@ def _facts(found: Verification) -> Iterator[tuple[str, str]]:
             yield "made from", f"{bundle.source.given}{revision}"
     if claims is not None:
         yield "signed by", f"{claims.signer or 'nobody that gave a name'} (the name is the signer's own word)"
-        yield "key", found.key
+        yield "key" if _FINGERPRINT.fullmatch(found.key) else "identity", found.key
         yield "signed at", f"{claims.signed_at} (by the signer's clock)"
         yield "with", ", ".join(f"{name} {version}" for name, version in claims.tools.items())
     yield "checked", f"{found.files:,} files, {human_bytes(found.nbytes)}"

@@ -10,7 +10,7 @@ from edgeshrink.bundle.android.maven import write_maven
 from edgeshrink.bundle.android.module import write_module
 from edgeshrink.bundle.android.naming import names_of
 from edgeshrink.bundle.android.pages import check_archive_pages, check_library_pages
-from edgeshrink.bundle.android.parts import PLAY_BASE_BYTES, check_names, check_sizes, parts_of
+from edgeshrink.bundle.android.parts import PACK_BYTES_MAX, PLAY_BASE_BYTES, check_names, check_sizes, parts_of
 from edgeshrink.bundle.android.readme import write_readme
 from edgeshrink.bundle.android.sample import write_sample
 from edgeshrink.bundle.cargo import Cargo
@@ -61,7 +61,9 @@ class AndroidBundler:
             write_sample(cargo, names, from_maven="aar" in parts)
         write_readme(cargo, names, parts, options)
         if cargo.manifest.artifact_bytes > PLAY_BASE_BYTES and {"aar", "module"} & set(parts):
-            return ("Google Play takes at most 200 MB in an app's base module: publish this model as the AI pack.",)
+            fits = cargo.manifest.artifact_bytes <= PACK_BYTES_MAX
+            way = "publish this model as the AI pack" if fits else "let the app download this bundle's plain files"
+            return (f"Google Play takes at most 200 MB in an app's base module: for Play, {way}.",)
         return ()
 
 

@@ -107,7 +107,8 @@ def _places(archive: Path, file: BinaryIO) -> Iterator[Place]:
         (local,) = struct.unpack_from("<I", rows, row + 42)
         name = rows[row + _CENTRAL_BYTES : row + _CENTRAL_BYTES + name_bytes].decode("utf-8", "replace")
         if local == _IN_ZIP64:
-            local = _zip64_offset(archive, rows, row, rows[row + _CENTRAL_BYTES + name_bytes :][:extra])
+            fields = row + _CENTRAL_BYTES + name_bytes
+            local = _zip64_offset(archive, rows, row, rows[fields : fields + extra])
         row += _CENTRAL_BYTES + name_bytes + extra + comment
         file.seek(local)
         head = file.read(_LOCAL_BYTES)
@@ -119,7 +120,7 @@ def _places(archive: Path, file: BinaryIO) -> Iterator[Place]:
 
 
 def _zip64_offset(archive: Path, rows: bytes, row: int, extras: bytes) -> int:
-    """Where an entry beyond 2 GiB begins: its zip64 field has, in this order, the sizes that are there and the place."""
+    """Where an entry beyond 2 GiB begins: its zip64 field has the sizes that are there, then the place."""
     sizes = struct.unpack_from("<II", rows, row + 20)
     at = 0
     while at + 4 <= len(extras):

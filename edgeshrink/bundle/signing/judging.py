@@ -57,7 +57,9 @@ def judge(
         )
     hashing.disagreement = _disagreement(path, content, trusted, hashing)
     if hashing.walked is None:
-        raise Refused("is not a signature of these contents by that key: it was changed, or is forged")
+        if trusted.fingerprint:
+            raise Refused("is not a signature of these contents by that key: it was changed, or is forged")
+        raise Refused(f"is not a signature by {trusted.identity}: {hashing.disagreement}")
     return envelope
 
 

@@ -89,8 +89,15 @@ check_engine() {
         find_python
         return 0
     fi
-    "$home/bin/edgeshrink-runner" info 2>/dev/null | grep -q "\"llama\":\"$engine_version\"" ||
-        fail "EngineMismatch: the runner is not $engine, or this processor is not the one that it was built for"
+    said=$("$home/bin/edgeshrink-runner" info 2>&1)
+    case $said in
+        *"\"llama\":\"$engine_version\""*) ;;
+        *'"event":"missing"'*)
+            lacking=$(printf '%s\n' "$said" | sed -n 's/.*"features":\[\(.*\)\].*/\1/p' | tr -d '"')
+            fail "EngineMismatch: this processor lacks what the runner was built for: $lacking"
+            ;;
+        *) fail "EngineMismatch: the runner in the package is not $engine" ;;
+    esac
 }
 
 # engine COMMAND WORDS...: the runner or the Python loader, in place of this shell.

@@ -22,7 +22,7 @@ from edgeshrink.core.bundle import BundleOptions, LicenceNote
 from edgeshrink.core.events import silent
 from edgeshrink.errors import DataError, ToolMissing, UsageError
 
-UNITS = ("edgeshrink-tiny.service", "edgeshrink-tiny.socket", "edgeshrink-tiny-check.service", "edgeshrink-tiny-check.timer")  # fmt: skip
+UNITS = tuple(f"edgeshrink-tiny{ending}" for ending in (".service", ".socket", "-check.service", "-check.timer"))
 HOST_UNITS = Path("/lib/systemd/system")
 
 
@@ -94,7 +94,8 @@ def test_the_package_holds_the_tree_and_its_digests(tmp_path: Path) -> None:
     control = {name: entry for name, entry in content(unpacked).items() if name.startswith("DEBIAN/")}
     data = {name: entry for name, entry in content(unpacked).items() if name not in control}
     assert data == content(cargo.folder / "root")
-    assert set(control) == {f"DEBIAN/{n}" for n in ("conffiles", "control", "md5sums", "preinst", "postinst", "prerm", "postrm")}  # fmt: skip
+    names = ("conffiles", "control", "md5sums", "preinst", "postinst", "prerm", "postrm")
+    assert set(control) == {f"DEBIAN/{name}" for name in names}
     assert (unpacked / "DEBIAN/conffiles").read_text() == "/etc/default/edgeshrink-tiny\n"
     assert subprocess.run(["md5sum", "--quiet", "-c", "DEBIAN/md5sums"], cwd=unpacked).returncode == 0
 

@@ -1,0 +1,264 @@
+"""`serve` and `ask`: one model, many who ask, and how both ends leave."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from asking import QUESTION, Chat, Server, notified, rest, say
+from native_runner import LONGEST_S
+
+ENDLESS = ("--tokens", 100_000, "--temperature", 3)
+"""At that temperature hardly an answer ends by itself."""
+_LEAVES_S = 5.0  # it should take one: a busy machine may need more
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "s"
+
+
+@pytest.fixture
+def server(chat: Chat, place: Path) -> Iterator[Server]:
+    with chat.serving(place) as running:
+        yield running
+
+
+def test_ask_gives_the_words_of_answer_whoever_asked_before(chat: Chat, server: Server) -> None:
+    expected = {question: chat.answer("--prompt", question).stdout for question in (QUESTION, "Once upon a time")}
+    for question in (QUESTION, "Once upon a time", QUESTION, QUESTION):
+        done = chat.ask(server.path, question)
+        assert (done.returncode, done.stdout, done.stderr) == (0, expected[question], b"")
+
+
+def test_sampled_answers_do_not_depend_on_those_before(chat: Chat, place: Path) -> None:
+    sampled = ("--temperature", 1.3, "--seed", 5, "--tokens", 20)
+    with chat.serving(place, *sampled) as server:
+        asked = [chat.ask(server.path, QUESTION).stdout for _ in range(3)]
+    assert {*asked} == {chat.answer("--prompt", QUESTION, *sampled).stdout}
+
+
+def test_several_clients_are_answered_one_after_the_other(chat: Chat, server: Server) -> None:
+    expected = chat.answer("--prompt", QUESTION).stdout
+    with server.connect() as first, ThreadPoolExecutor(4) as others:
+        answers = [others.submit(chat.ask, server.path, QUESTION) for _ in range(4)]
+        time.sleep(0.2)
+        assert not any(answer.done() for answer in answers)  # the first has not said what it wants to know
+        say(first, QUESTION)
+        assert rest(first) == expected
+        assert [answer.result().stdout for answer in answers] == [expected] * 4
+
+
+def test_an_answer_comes_while_it_is_computed(chat: Chat, place: Path) -> None:
+    with chat.serving(place, *ENDLESS) as server, server.connect() as client:
+        say(client, "Tell me everything.")
+        parts = [client.recv(65536) for _ in range(3)]
+        assert all(parts)
+        b"".join(parts).decode("utf-8")
+
+
+def test_a_question_in_many_parts_is_one(chat: Chat, server: Server) -> None:
+    with server.connect() as client:
+        for byte in QUESTION.encode():
+            client.sendall(bytes((byte,)))
+        client.shutdown(socket.SHUT_WR)
+        assert rest(client) == chat.answer("--prompt", QUESTION).stdout
+
+
+@pytest.mark.parametrize("read", [0, 1], ids=["at once", "in the middle"])
+def test_a_client_that_goes_away_takes_its_answer_with_it(chat: Chat, place: Path, read: int) -> None:
+    with chat.serving(place, "--seed", 7, *ENDLESS) as server:
+        with server.connect() as client:
+            say(client, "Tell me everything.")
+            if read:
+                assert client.recv(1)
+        with server.connect() as client:
+            say(client, "Tell me everything.")
+            first = client.recv(1)
+        with server.connect() as client:
+            say(client, "Tell me everything.")
+            assert client.recv(1) == first
+        assert server.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (b"", "the question is empty"),
+        (b"\xff\xfe", "the question is not UTF-8"),
+        (b"word " * 600, "tokens with what belongs around it and the context is 512"),
+        (b"a" * (3 << 20), "the question is longer than 1 MiB"),
+    ],
+    ids=["empty", "bytes", "tokens", "mebibytes"],
+)
+def test_a_refusal_is_a_byte_that_no_text_has_and_a_line(chat: Chat, server: Server, given: bytes, words: str) -> None:
+    with server.connect() as client:
+        try:
+            client.sendall(given)
+            client.shutdown(socket.SHUT_WR)
+        except (BrokenPipeError, ConnectionResetError):
+            assert len(given) > 1 << 20
+        said = rest_or_reset(client)
+    assert said[:1] == b"\xff" and said.count(b"\xff") == 1
+    assert words in said[1:].decode() and said.endswith(b"\n")
+    assert chat.ask(server.path, QUESTION).returncode == 0
+
+
+def rest_or_reset(client: socket.socket) -> bytes:
+    """What came before the server closed with our bytes unread."""
+    said = b""
+    try:
+        while part := client.recv(65536):
+            said += part
+    except ConnectionResetError:
+        pass
+    return said
+
+
+def test_ask_says_a_refusal_on_stderr(chat: Chat, server: Server) -> None:
+    done = chat.ask(server.path, "word " * 600)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"tokens with what belongs around it and the context is 512" in done.stderr
+
+
+def test_ask_where_nobody_listens_is_1(chat: Chat, place: Path) -> None:
+    done = chat.ask(place, QUESTION)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"{place}: no server answers there".encode() in done.stderr
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT], ids=lambda sign: sign.name)
+def test_a_signal_ends_it_and_its_socket_file_in_the_middle_of_an_answer(
+    chat: Chat, place: Path, sign: signal.Signals
+) -> None:
+    with chat.serving(place, *ENDLESS) as server, server.connect() as client:
+        say(client, "Tell me everything.")
+        assert client.recv(1)
+        began = time.monotonic()
+        server.process.send_signal(sign)
+        assert server.process.wait(_LEAVES_S) == 0
+        assert time.monotonic() - began < _LEAVES_S
+        assert not place.exists()
+        assert server.heard.recv(100) == b"STOPPING=1"
+        assert rest_or_reset(client).endswith(b"\xffthe server is stopping\n")
+
+
+def test_a_signal_ends_it_while_it_waits_for_a_question(chat: Chat, place: Path) -> None:
+    with chat.serving(place) as server, server.connect() as client, server.connect() as waiting:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(_LEAVES_S) == 0
+        for one in (client, waiting):
+            assert rest_or_reset(one) == b"\xffthe server is stopping\n"
+    assert not place.exists()
+
+
+def test_only_owner_and_group_may_ask(server: Server) -> None:
+    assert stat.S_IMODE(server.path.stat().st_mode) == 0o660
+
+
+def test_the_socket_file_of_a_dead_server_is_replaced(chat: Chat, place: Path) -> None:
+    with chat.serving(place) as server:
+        server.process.kill()
+        server.process.wait(LONGEST_S)
+    assert place.is_socket()
+    with chat.serving(place) as server:
+        assert chat.ask(server.path, QUESTION).returncode == 0
+
+
+def test_the_socket_file_of_a_live_server_stays(chat: Chat, server: Server) -> None:
+    done = chat.run("serve", "--socket", server.path, *chat.options())
+    assert done.returncode == 1
+    assert f"{server.path}: a server answers there already".encode() in done.stderr
+    assert chat.ask(server.path, QUESTION).returncode == 0
+
+
+def test_a_file_that_is_no_socket_stays(chat: Chat, place: Path) -> None:
+    place.write_text("mine")
+    done = chat.run("serve", "--socket", place, *chat.options())
+    assert done.returncode == 1
+    assert b"something else than a socket stands there" in done.stderr
+    assert place.read_text() == "mine"
+
+
+def test_a_socket_file_of_another_server_is_not_taken_away(chat: Chat, place: Path) -> None:
+    with chat.serving(place) as server:
+        place.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(place))
+            server.process.terminate()
+            assert server.process.wait(_LEAVES_S) == 0
+            assert place.is_socket()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("x" * 200, "a socket's path has 1 to 107 bytes"), ("none/s", "No such file or directory")],
+    ids=["long", "folder"],
+)
+def test_a_path_that_cannot_be_is_said(chat: Chat, tmp_path: Path, path: str, words: str) -> None:
+    done = chat.run("serve", "--socket", tmp_path / path, *chat.options())
+    assert done.returncode == 1
+    assert words in done.stderr.decode()
+
+
+def test_without_a_socket_it_is_a_wrong_command_line(chat: Chat) -> None:
+    done = chat.run("serve", *chat.options())
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"serve wants --socket" in done.stderr
+
+
+# As systemd does: the socket is descriptor 3, and the process knows that it is meant.
+_HAND_OVER = """
+import os, socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen(5)
+if listening.fileno() != 3:
+    os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ["LISTEN_PID"] = str(os.getpid()) if sys.argv[2] == "mine" else "1"
+os.environ["LISTEN_FDS"] = sys.argv[3]
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+def handed_over(chat: Chat, place: Path, whose: str, count: str) -> list[str]:
+    return [sys.executable, "-c", _HAND_OVER, str(place), whose, count, *chat.runner.command("serve", *chat.options())]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
+def test_a_socket_from_systemd_is_served_and_stays(chat: Chat, place: Path, tmp_path: Path) -> None:
+    with notified(tmp_path / "notify", abstract=True) as (heard, address):
+        process = subprocess.Popen(handed_over(chat, place, "mine", "1"), env={"NOTIFY_SOCKET": address})
+        try:
+            assert heard.recv(100) == b"READY=1"
+            assert chat.ask(place, QUESTION).stdout == chat.answer("--prompt", QUESTION).stdout
+            process.terminate()
+            assert process.wait(_LEAVES_S) == 0
+            assert heard.recv(100) == b"STOPPING=1"
+            assert place.is_socket()
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize(
+    ("whose", "count", "code", "words"),
+    [("mine", "2", 1, "LISTEN_FDS is 2"), ("another's", "1", 2, "serve wants --socket")],
+)
+def test_a_socket_that_is_not_meant_is_not_taken(
+    chat: Chat, place: Path, whose: str, count: str, code: int, words: str
+) -> None:
+    done = subprocess.run(
+        handed_over(chat, place, whose, count), capture_output=True, env={}, timeout=LONGEST_S, check=False
+    )
+    assert done.returncode == code
+    assert words in done.stderr.decode()
