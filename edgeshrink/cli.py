@@ -61,9 +61,10 @@ def root(debug: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0, 1 (a budget line failed), 2 (error), or of a signal.
+    """Run the command line and leave with its exit code: 0, 1, 2 (error), or of a signal.
 
-    130 is Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+    1 is a budget line that failed, a bundle that is not as signed or not the same when made again; 130 is Ctrl-C, 143
+    SIGTERM, 129 SIGHUP.
     """
     with stopping() as stop:
         code = _run(arguments, stop)

@@ -79,8 +79,9 @@ Answerer::Answerer(Model & model, const Options & options) : model_(model), opti
                                        std::to_string(model.vocab_size) + " tokens"};
         stops_.insert(id);
     }
+    // Other kinds leave out some of the text.
     const enum llama_vocab_type kind = llama_vocab_type(model.vocab);
-    if (kind != LLAMA_VOCAB_TYPE_BPE && kind != LLAMA_VOCAB_TYPE_SPM) longest_ = kQuestionBytes;  // they drop characters
+    if (kind != LLAMA_VOCAB_TYPE_BPE && kind != LLAMA_VOCAB_TYPE_SPM) longest_ = kQuestionBytes;
     for (llama_token id = 0; id < model.vocab_size; id++) {
         const char * text = llama_vocab_get_text(model.vocab, id);
         if (text != nullptr) longest_ = std::max(longest_, std::strlen(text));

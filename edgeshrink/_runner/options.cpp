@@ -63,8 +63,8 @@ class Arguments {
         const double found = std::strtod(value.c_str(), &end);
         const bool digits = !value.empty() && value.find_first_not_of("-.0123456789") == std::string::npos;
         if (!digits || *end != 0 || !(found >= least && found <= most))
-            refuse(name + " wants a number from " + edgeshrink::real(least, "%.0f") + " to " + edgeshrink::real(most, "%.0f") + ", not '" +
-                   value + "'");
+            refuse(name + " wants a number from " + edgeshrink::real(least, "%.0f") + " to " +
+                   edgeshrink::real(most, "%.0f") + ", not '" + value + "'");
         return found;
     }
     static int whole_number(const std::string & name, const std::string & value, double least, double most) {
@@ -119,6 +119,7 @@ Options parse(int argc, char ** argv) {
     to.stop_ids = given.wholes("--stop-ids", 0);
     to.tokens = given.whole("--tokens", 256, 1, kTokens);
     to.temperature = given.real("--temperature", 0, 100);
+    to.patience_s = given.real("--patience-s", 30, 1e6);
     to.seed = given.whole("--seed", 0, 0, 2147483647);
     to.json = given.flag("--json");
     given.refuse_others();

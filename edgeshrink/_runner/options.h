@@ -13,7 +13,7 @@ struct Options {
     std::vector<int> prompts, depths, stop_ids;
     int context, threads, gpu_layers, decode, repetitions, first_repetitions, warm_up, sample_ms, count, prompt_tokens,
         megabytes, tokens, seed;
-    double first_within_s, idle_s, sustain_s, deadline_s, temperature;
+    double first_within_s, idle_s, sustain_s, deadline_s, temperature, patience_s;
     bool no_mmap, hold_stdin, verbose, json, has_prompt, has_chat;
 };
 

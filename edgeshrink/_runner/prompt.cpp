@@ -19,8 +19,8 @@ constexpr size_t kPromptShown = 4096;
 Ids tokens_of(const Model & model, const std::string & text, bool add_special, bool parse_special) {
     Ids ids(text.size() + 8);
     for (int attempt = 0; attempt < 2; attempt++) {
-        const int count = llama_tokenize(model.vocab, text.data(), int32_t(text.size()), ids.data(), int32_t(ids.size()),
-                                         add_special, parse_special);
+        const int count = llama_tokenize(model.vocab, text.data(), int32_t(text.size()), ids.data(),
+                                         int32_t(ids.size()), add_special, parse_special);
         ids.resize(size_t(count < 0 ? -count : count));
         if (count >= 0) return ids;
     }

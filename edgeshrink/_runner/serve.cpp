@@ -29,18 +29,16 @@ namespace edgeshrink {
 
 namespace {
 
-constexpr double kSilence = 30.0;    // seconds in which a client neither says nor takes a byte
 constexpr double kQuestion = 120.0;  // seconds that a question may take
 constexpr double kLookEvery = 0.02;  // seconds
 constexpr double kRefuse = 0.2;      // seconds that are waited for the last words to be taken
 
 constexpr const char * kStopping = "the server is stopping";
 
-struct Dropped {};  // the client is gone, or as good as gone
-
 class Client {
   public:
-    explicit Client(int file) : socket_(file) { set_free(file); }
+    // `patience_s`: seconds in which it must say or take a byte.
+    Client(int file, double patience_s) : socket_(file), patience_s_(patience_s) { set_free(file); }
 
     // All that the client says until it shuts its writing side.
     std::string question() const {
@@ -48,19 +46,31 @@ class Client {
         char part[65536];
         const double end = now_s() + kQuestion;
         for (;;) {
-            const double now = now_s();
-            if (now >= end || wait_for(socket_.file(), POLLIN, std::min(kSilence, end - now)) != Wait::kReady)
-                throw Dropped{};
+            const double left = end - now_s();
+            const Wait seen =
+                left <= 0 ? Wait::kLate : wait_for(socket_.file(), POLLIN, std::min(patience_s_, left));
+            if (seen == Wait::kLeaving) throw Stopped{};
+            if (seen == Wait::kLate) throw Failure{"question", "the question took too long to come"};
             const ssize_t count = recv(socket_.file(), part, sizeof(part), 0);
             if (count == 0) return text;
-            if (count < 0 && errno != EINTR && errno != EAGAIN) throw Dropped{};
+            if (count < 0 && errno != EINTR && errno != EAGAIN) throw Stopped{};
             if (count > 0) text.append(part, size_t(count));
             if (text.size() > kQuestionBytes) throw Failure{"question", "the question is longer than 1 MiB"};
         }
     }
 
     // False where the client does not take it.
-    bool send(const std::string & text, double seconds = kSilence) const {
+    bool send(const std::string & text) const { return send(text, patience_s_); }
+
+    void refuse(const std::string & why) const { send("\xFF" + why + "\n", std::min(kRefuse, patience_s_)); }
+
+    bool gone() const {
+        pollfd state{socket_.file(), 0, 0};
+        return poll(&state, 1, 0) > 0;  // nothing was asked for: an error, or both sides are shut
+    }
+
+  private:
+    bool send(const std::string & text, double seconds) const {
         for (size_t done = 0; done < text.size();) {
             const ssize_t count = ::send(socket_.file(), text.data() + done, text.size() - done, 0);
             if (count > 0) done += size_t(count);
@@ -70,15 +80,8 @@ class Client {
         return true;
     }
 
-    void refuse(const std::string & why) const { send("\xFF" + why + "\n", kRefuse); }
-
-    bool gone() const {
-        pollfd state{socket_.file(), 0, 0};
-        return poll(&state, 1, 0) > 0;  // nothing was asked for: an error, or both sides are shut
-    }
-
-  private:
     Descriptor socket_;
+    double patience_s_;
 };
 
 // Asked by what computes, often: whether there is still somebody to compute for.
@@ -102,6 +105,7 @@ struct Interest {
 void answer_one(Model & model, Answerer & answerer, const Client & client) {
     const double from = now_s();
     Interest interest{&client};
+    bool whole = false;
     try {
         const Ids prompt = answerer.prompt_of(client.question());
         const double asked = now_s();
@@ -110,12 +114,11 @@ void answer_one(Model & model, Answerer & answerer, const Client & client) {
             answerer.answer(prompt, [&](const std::string & text) { return !leaving() && client.send(text); });
         say(R"({"event":"answered","from":%.6f,"asked":%.6f,"to":%.6f,"prompt":%zu,"tokens":%zu,"why":"%s"})", from,
             asked, now_s(), prompt.size(), ended.ids.size(), ended.why);
+        whole = std::string(ended.why) != "gone";
     } catch (const Failure & failure) {
         client.refuse(harmless(failure.what));
         say(R"({"event":"refused","code":"%s","what":%s})", failure.code, quoted(failure.what).c_str());
         if (std::string(failure.code) != "question") say_error(failure.code, failure.what);
-    } catch (const Dropped &) {
-        say(R"({"event":"dropped","t":%.6f})", now_s());
     } catch (const Stopped &) {
         say(R"({"event":"dropped","t":%.6f})", now_s());
     } catch (const std::exception & caught) {
@@ -123,15 +126,15 @@ void answer_one(Model & model, Answerer & answerer, const Client & client) {
         say_error("internal", caught.what());
     }
     model.until(nullptr, nullptr);
-    if (leaving()) client.refuse(kStopping);
+    if (leaving() && !whole) client.refuse(kStopping);
 }
 
-void accept_until_asked(const Listening & listening, Model & model, Answerer & answerer) {
+void accept_until_asked(const Listening & listening, Model & model, Answerer & answerer, double patience_s) {
     while (!leaving()) {
         if (wait_for(listening.file(), POLLIN, 3600.0) != Wait::kReady) continue;
         const int file = accept(listening.file(), nullptr, nullptr);
         if (file >= 0) {
-            answer_one(model, answerer, Client(file));
+            answer_one(model, answerer, Client(file, patience_s));
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             poll(nullptr, 0, 100);
         } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
@@ -142,7 +145,8 @@ void accept_until_asked(const Listening & listening, Model & model, Answerer & a
 
 // Without a word, an end would look like an empty answer.
 void refuse_who_waits(const Listening & listening) {
-    for (int file; (file = accept(listening.file(), nullptr, nullptr)) >= 0;) Client(file).refuse(kStopping);
+    for (int file; (file = accept(listening.file(), nullptr, nullptr)) >= 0;)
+        Client(file, kRefuse).refuse(kStopping);
 }
 
 }  // namespace
@@ -163,7 +167,7 @@ void serve(const Options & options) {
     leave_when_asked([listening] { listening->remove(); });
     say(R"({"event":"serving","t":%.6f})", now_s());
     notify("READY=1");
-    accept_until_asked(*listening, *model, answerer);
+    accept_until_asked(*listening, *model, answerer, options.patience_s);
     notify("STOPPING=1");
     listening->remove();
     if (passed < 0) refuse_who_waits(*listening);  // at systemd's socket they wait for the next server

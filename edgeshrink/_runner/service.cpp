@@ -54,8 +54,8 @@ void notify(const char * state) {
     if (socket.file() < 0) return;
     fcntl(socket.file(), F_SETFD, FD_CLOEXEC);
     const auto size = socklen_t(offsetof(sockaddr_un, sun_path) + length + (name[0] == '@' ? 0 : 1));
-    while (sendto(socket.file(), state, std::strlen(state), 0, reinterpret_cast<const sockaddr *>(&address), size) < 0 &&
-           errno == EINTR) {
+    const auto * to = reinterpret_cast<const sockaddr *>(&address);
+    while (sendto(socket.file(), state, std::strlen(state), 0, to, size) < 0 && errno == EINTR) {
     }
 }
 

@@ -19,7 +19,9 @@ namespace {
 constexpr int kWaiting = 64;         // clients that may wait for their turn
 constexpr mode_t kOthersOut = 0117;  // umask: 0660 is left
 
-[[noreturn]] void fail(const std::string & path, const std::string & why) { throw Failure{"socket", path + ": " + why}; }
+[[noreturn]] void fail(const std::string & path, const std::string & why) {
+    throw Failure{"socket", path + ": " + why};
+}
 
 sockaddr_un address_of(const std::string & path) {
     sockaddr_un address{};

@@ -39,7 +39,7 @@ _EMBEDDING = "token_embd.weight"
 
 @dataclass(frozen=True, slots=True)
 class AdapterBase:
-    """The artifact that an adapter belongs to: `model` is its GGUF, `name` what people call it."""
+    """The artifact that an adapter belongs to: `model` is its GGUF, `name` that of its file."""
 
     name: str
     model: Path

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
-from edgeshrink.bundle.adapter import Adapter, AdapterBase, adapter_licence, read_adapter, write_adapter
+from edgeshrink.bundle.adapter import AdapterBase, adapter_licence, read_adapter, write_adapter
 from edgeshrink.bundle.cargo import settle_modes
 from edgeshrink.bundle.licences.judging import refuse_forbidden, sentences
 from edgeshrink.core.bundle import BUNDLE_NAME, BundleOptions
 from edgeshrink.core.bundled import Bundled
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.engine.built import read_built
-from edgeshrink.engine.bundle import check_place, engine_of, read_bundle
+from edgeshrink.engine.bundle_manifest import engine_of, read_bundle
+from edgeshrink.engine.bundle_names import check_name, check_version, slug
+from edgeshrink.engine.bundle_place import check_place, refuse_loss
 from edgeshrink.engine.installed import versions
 from edgeshrink.engine.seal import Seal, sealed
 from edgeshrink.engine.whole_folder import whole_folder
 from edgeshrink.errors import UsageError
-
-_SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def bundle_adapter(
@@ -40,9 +39,8 @@ def bundle_adapter(
         raise UsageError(f"{path} is no file", hint="with --base, name the adapter's GGUF")
     known = adapter_base(base)
     adapter = read_adapter(path, known)
-    settled = replace(options, kind="laptop", name=options.name or _name(adapter))
-    if not _SLUG.fullmatch(settled.name):
-        raise UsageError(f"{settled.name!r} is no name of a bundle", hint="a-z, 0-9 and single dashes, a letter first")
+    settled = replace(options, kind="laptop", name=check_name(options.name) if options.name else slug(adapter.name))
+    check_version(options.version)
     licences = (adapter_licence(adapter),)
     refuse_forbidden(licences, accepted=accept_licence)
     with whole_folder(folder) as staging:
@@ -56,6 +54,7 @@ def bundle_adapter(
             listener=listener,
         )
         settle_modes(staging)
+        refuse_loss(folder, staging, cargo.manifest)
         digests = {file.name: file.sha256 for file in cargo.manifest.files}
         claims = sealed(staging, seal, cargo.manifest, digests, listener)
     return Bundled(folder, cargo.manifest, claims, sentences(licences, accepted=accept_licence))
@@ -68,7 +67,7 @@ def adapter_base(base: Path) -> AdapterBase:
         if manifest.base_sha256 is not None:
             raise UsageError(f"{base} is an adapter itself", hint="name the bundle or build of its base")
         return AdapterBase(
-            name=manifest.name,
+            name=Path(manifest.main).name,
             model=base / manifest.main,
             sha256=manifest.artifact_sha256,
             format=manifest.format,
@@ -88,8 +87,3 @@ def adapter_base(base: Path) -> AdapterBase:
         target=built.report.target,
         profile=built.report.profile,
     )
-
-
-def _name(adapter: Adapter) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", adapter.name.lower()).strip("-")[:50].strip("-") or "adapter"
-    return slug if slug[0].isalpha() else f"a-{slug}"

@@ -15,7 +15,8 @@ from edgeshrink.core.report import Report
 from edgeshrink.core.request import Request
 from edgeshrink.engine.artifacts import Finished, Found, find_artifact
 from edgeshrink.engine.built import Built, BuiltFile, recorded_documents
-from edgeshrink.engine.bundle import given_options, read_bundle, write_bundle
+from edgeshrink.engine.bundle import write_bundle
+from edgeshrink.engine.bundle_manifest import given_options, read_bundle
 from edgeshrink.engine.remake import remake
 from edgeshrink.errors import DataError, UsageError
 from edgeshrink.store import Store, store_root

@@ -12,7 +12,7 @@ from edgeshrink.core.delta import AppliedSummary, ChangedTensor, DeltaSummary
 from edgeshrink.report.format import human_bytes, plain
 from edgeshrink.report.pieces import facts_grid
 
-_MOST_NAMES = 12
+_MOST_NAMES = 8
 
 
 def render_delta(made: DeltaSummary) -> RenderableType:
@@ -26,8 +26,8 @@ def render_delta(made: DeltaSummary) -> RenderableType:
 
 def render_applied(done: AppliedSummary) -> RenderableType:
     facts = facts_grid()
-    unchanged = f", {done.linked:,} of them unchanged" if done.linked else ""
-    facts.add_row("files", Text(f"{done.files:,}{unchanged}"))
+    linked = f", {done.linked:,} of them links to bytes that were there" if done.linked else ""
+    facts.add_row("files", Text(f"{done.files:,}{linked}"))
     facts.add_row("written", Text(f"{human_bytes(done.written_bytes)} of {human_bytes(done.nbytes)}"))
     if done.key:
         facts.add_row("patch signed by", Text(plain(done.signed_by or "somebody without a name")))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -188,6 +190,30 @@ def test_the_service_says_that_it_is_ready_and_answers(installed: Installing) ->
     assert service.returncode in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
     assert not (run / "socket").exists()
     (installed.root / "run" / "ready").unlink()
+
+
+@pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate not installed")
+def test_the_socket_that_systemd_passes_is_the_one(bundle: Path, tmp_path: Path) -> None:
+    """systemd's own helper on this machine, the launcher, and this machine's runner in the package's place."""
+    home = tmp_path / "home"
+    shutil.copytree(bundle / "root" / HOME, home)
+    shutil.copyfile(ready_runner("native").path, home / "bin/edgeshrink-runner")
+    script = (bundle / "root/usr/bin" / NAME).read_text()
+    script = script.replace(f"home=/{HOME}", f"home={home}").replace("socket=/run/$me/socket", f"socket={tmp_path}/s")
+    (tmp_path / "launcher").write_text(script)
+    launcher = ["sh", str(tmp_path / "launcher")]
+    with subprocess.Popen(["systemd-socket-activate", "-l", tmp_path / "s", *launcher, "serve"]) as service:
+        try:
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "s").exists():
+                assert time.monotonic() < deadline and service.poll() is None
+                time.sleep(0.02)
+            asked = subprocess.run([*launcher, QUESTION], capture_output=True, text=True, timeout=60)
+            assert (asked.returncode, asked.stderr) == (0, "") and asked.stdout
+            assert "edgeshrink-runner" in Path(f"/proc/{service.pid}/cmdline").read_text(), "the shell is gone"
+        finally:
+            service.terminate()
+    assert service.returncode in (0, -signal.SIGTERM)
 
 
 def test_settings_of_the_device_are_taken(installed: Installing) -> None:

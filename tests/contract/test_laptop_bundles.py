@@ -83,7 +83,10 @@ def test_a_question_is_read_token_by_token_as_edgeshrink_reads_it(
     """What the question says of special tokens is text: only the chat around it is not."""
     from edgeshrink.runtimes.registry import runtime
 
-    code = f"from edgeshrink_two_words import load\nmodel = load(threads=1)\nfor q in {QUESTIONS!r}: print(model.tokens(q))"
+    code = (
+        "from edgeshrink_two_words import load\n"
+        f"with load(threads=1) as model: [print(model.tokens(question)) for question in {QUESTIONS!r}]"
+    )
     found = [json.loads(line) for line in installed.run("-c", code, cwd=tmp_path).stdout.splitlines()]
     with runtime(ENGINES[format][0]).load(artifact, context=64, threads=1, vocab_only=True) as session:
         for question, ids in zip(QUESTIONS, found, strict=True):

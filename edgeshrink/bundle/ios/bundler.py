@@ -24,6 +24,8 @@ from edgeshrink.errors import UnsupportedModel
 _LARGEST_APP = 4 * 10**9
 """The most that App Store Connect takes of an iOS app, uncompressed."""
 
+_APP = " `App/ModelApp.swift` there, in place\n  of the App file of a new Xcode project, asks `{}`."
+
 
 @dataclass(frozen=True, slots=True)
 class _Glue:
@@ -56,7 +58,7 @@ class IosBundler:
         module = module_name(cargo.manifest.name)
         write_package(cargo, "model", module)
         write_measuring_code(
-            cargo, "EdgeshrinkMeasure", f"{module}/Tests/{module}Measure", "Machine.swift", "Memory.swift"
+            cargo, "Sources/EdgeshrinkMeasure", f"{module}/Tests/{module}Measure", "Machine.swift", "Memory.swift"
         )
         for done, name in enumerate(files := cargo.files, 1):
             cargo.lay(name, f"{SWIFT}/{module}/Sources/{module}/Model/{name}")
@@ -120,7 +122,7 @@ def _readme(manifest: BundleManifest, glue: _Glue) -> str:
         "memory": "not known"
         if manifest.memory_bytes is None
         else f"{manifest.memory_bytes >> 20} MiB, {manifest.memory_how}",
-        "app": f" `App/ModelApp.swift` there is a\n  small app around `{glue.package}`." if glue.package else "",
+        "app": _APP.format(glue.package) if glue.package else "",
         "fallback": ""
         if manifest.fallback is None
         else f", the confidence below which to hand over\n({manifest.fallback.threshold:g})",

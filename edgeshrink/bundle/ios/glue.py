@@ -61,9 +61,10 @@ def write_llama(cargo: Cargo, pin: LlamaPin, options: BundleOptions) -> str:
     remote = f'.binaryTarget(\n    name: "llama",\n    url: "{url}",\n    checksum: "{checksum}"\n)'
     write_package(cargo, "llama", package, texts={_LOCAL: remote} if url else None)
     sources, tests = f"{package}/Sources/{package}", f"{package}/Tests/{package}Measure"
-    write_measuring_code(cargo, "EdgeshrinkLlama", sources, "LlamaContext.swift", "LlamaLog.swift")
-    write_measuring_code(cargo, "EdgeshrinkLlama", tests, "LlamaEngine.swift")
-    write_measuring_code(cargo, "EdgeshrinkMeasure", tests, *_SESSION_FILES)
+    write_measuring_code(cargo, "Sources/EdgeshrinkLlama", sources, "LlamaContext.swift", "LlamaLog.swift")
+    write_measuring_code(cargo, "Sources/EdgeshrinkLlama", tests, "LlamaEngine.swift")
+    write_measuring_code(cargo, "Sources/EdgeshrinkMeasure", tests, *_SESSION_FILES)
+    write_measuring_code(cargo, "Tests/MeasureModel", tests, "AttachedSession.swift")
     cargo.write(f"{SWIFT}/{tests}/Session/session.json", measuring_session(cargo.manifest))
     _write_engine(cargo, sources, {**asdict(pin), "by_checksum": bool(checksum)})
     return package

@@ -34,10 +34,10 @@ def write_package(cargo: Cargo, template: str, folder: str, *, texts: Mapping[st
         cargo.write(f"{SWIFT}/{folder}/{_named(source.relative_to(root).as_posix(), cargo.manifest)}", text)
 
 
-def write_measuring_code(cargo: Cargo, target: str, folder: str, *names: str) -> None:
-    """Files of the measuring package's Swift `target`, as they stand there, into SWIFT/`folder`."""
+def write_measuring_code(cargo: Cargo, origin: str, folder: str, *names: str) -> None:
+    """Files in the folder `origin` of the measuring package, as they stand there, into SWIFT/`folder`."""
     for name in names:
-        source = measuring_template() / "Sources" / target / name
+        source = measuring_template() / origin / name
         cargo.write(f"{SWIFT}/{folder}/{name}", _named(source.read_text(encoding="utf-8"), cargo.manifest))
 
 

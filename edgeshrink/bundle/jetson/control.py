@@ -66,7 +66,9 @@ def copyright_text(facts: PackageFacts) -> str:
     notes = facts.manifest.licences
     names = {_licence(note) for note in notes} - {"Apache-2.0"}
     texts = "".join(f"\nLicense: {name}\n{_where(name, notes, facts.home)}" for name in sorted(names))
-    parts = "\n".join(_stanza(note, facts) for note in notes)
+    places = {"model": f"{facts.home}/bundle/model/*", "runtime": f"{facts.home}/{'lib' if facts.python else 'bin'}/*"}
+    stanzas = ((place, [note for note in notes if note.part == part]) for part, place in places.items())
+    parts = "\n".join(_stanza(place, together) for place, together in stanzas if together)
     return filled("copyright", {"name": facts.manifest.name, "parts": parts, "licences": texts}).rstrip("\n") + "\n"
 
 
@@ -87,11 +89,15 @@ def changelog_gz(facts: PackageFacts) -> bytes:
     return bytes(content)
 
 
-def _stanza(note: LicenceNote, facts: PackageFacts) -> str:
-    runtime = f"{facts.home}/{'lib' if facts.python else 'bin'}/*"
-    place = runtime if note.part == "runtime" else f"{facts.home}/bundle/model/*"
-    said = f"Comment: {_word(note.note)}\n" if note.note else ""
-    return f"Files: {place}\nCopyright: {_word(note.name)}: see its licence's text\nLicense: {_licence(note)}\n{said}"
+def _stanza(place: str, notes: Sequence[LicenceNote]) -> str:
+    """One for a place: of two the last alone would count."""
+    holders = "\n ".join(f"{_word(note.name)}: see its licence's text" for note in notes)
+    names = " and ".join(sorted({_licence(note) for note in notes}))
+    said = "".join(f"\n {_word(note.name)}: {_word(note.note)}" for note in notes if note.note)
+    if place.endswith("/lib/*"):
+        said += "\n Every package there has its licence in its folder *.dist-info."
+    comment = f"Comment:{said}\n" if said else ""
+    return f"Files: {place}\nCopyright: {holders}\nLicense: {names}\n{comment}"
 
 
 def _where(name: str, notes: Sequence[LicenceNote], home: str) -> str:

@@ -51,6 +51,7 @@ check_files() {
 
 # The same, once for each login of a person: what was found is kept where the system throws it away afterwards.
 check_once() {
+    [ -z "$checked" ] || return 0
     kept=
     if [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -w "$XDG_RUNTIME_DIR" ]; then
         kept=$XDG_RUNTIME_DIR/$me.checked
@@ -68,7 +69,7 @@ find_python() {
     else
         found=
         for interpreter in "python$python" python3; do
-            found=$("$interpreter" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
+            found=$("$interpreter" -IB -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
             [ "$found" = "$python" ] && break
         done
         [ "$found" = "$python" ] ||
@@ -125,7 +126,11 @@ serviced() {
 
 # put COMMAND...: hand the question to it, "-": whoever called hands it over on stdin.
 put() {
-    if [ "$question" = - ]; then "$@"; else printf '%s' "$question" | "$@"; fi
+    if [ "$question" = - ]; then ("$@"); else printf '%s' "$question" | "$@"; fi
+    status=$?
+    # The runner says the answer and no more; the loader ends its line.
+    [ -n "$python" ] || [ ! -t 1 ] || printf '\n'
+    return $status
 }
 
 answer() {
@@ -146,6 +151,7 @@ answer() {
 
 check() {
     (check_files) || exit 1
+    checked=yes
     printf 'files: as built\n'
     check_engine
     printf 'engine: %s\n' "$engine"
@@ -163,6 +169,7 @@ check() {
 
 [ -r "$home/settings" ] || fail "BundleMissing: $home is not there; install the package again"
 . "$home/settings"
+checked=
 THREADS=$threads CONTEXT=$context GPU_LAYERS=$gpu_layers ANSWER_TOKENS=256
 [ ! -r "/etc/default/$me" ] || . "/etc/default/$me"
 

@@ -50,17 +50,18 @@ class Chat:
     @contextlib.contextmanager
     def serving(self, path: Path, *more: object) -> Iterator[Server]:
         """A server that has said it is ready; killed at the end where it has not left."""
-        with notified(path.with_suffix(".notify")) as (heard, address):
+        said = path.with_suffix(".said")
+        with notified(path.with_suffix(".notify")) as (heard, address), said.open("wb") as out:
             process = subprocess.Popen(
                 self.runner.command("serve", "--socket", path, *self.options(*more)),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=out,
                 stderr=subprocess.PIPE,
                 env={**_PATIENT, "NOTIFY_SOCKET": address},
             )
             try:
                 assert heard.recv(100) == b"READY=1"
-                yield Server(path, process, heard)
+                yield Server(path, process, heard, said)
             finally:
                 process.kill()
                 process.communicate()
@@ -68,11 +69,12 @@ class Chat:
 
 @dataclass(frozen=True)
 class Server:
-    """`heard`: where it tells systemd how it is."""
+    """`heard`: where it tells systemd how it is; `said`: its stdout."""
 
     path: Path
     process: subprocess.Popen[bytes]
     heard: socket.socket
+    said: Path
 
     def connect(self) -> socket.socket:
         client = socket.socket(socket.AF_UNIX)

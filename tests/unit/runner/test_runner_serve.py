@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import stat
@@ -75,18 +76,18 @@ def test_a_question_in_many_parts_is_one(chat: Chat, server: Server) -> None:
 
 @pytest.mark.parametrize("read", [0, 1], ids=["at once", "in the middle"])
 def test_a_client_that_goes_away_takes_its_answer_with_it(chat: Chat, place: Path, read: int) -> None:
-    with chat.serving(place, "--seed", 7, *ENDLESS) as server:
+    with chat.serving(place, "--json", *ENDLESS) as server:
         with server.connect() as client:
             say(client, "Tell me everything.")
             if read:
                 assert client.recv(1)
         with server.connect() as client:
             say(client, "Tell me everything.")
-            first = client.recv(1)
-        with server.connect() as client:
-            say(client, "Tell me everything.")
-            assert client.recv(1) == first
-        assert server.process.poll() is None
+            whole = rest(client)
+        assert whole == chat.answer("--prompt", "Tell me everything.", *ENDLESS).stdout
+        ends = [json.loads(line) for line in server.said.read_text().splitlines()][3:]
+    assert ends[0]["event"] == "dropped" or ends[0]["why"] == "gone"
+    assert ends[1]["why"] in ("stop", "context") and ends[1]["tokens"] > ends[0].get("tokens", 0)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,21 @@ def test_a_signal_ends_it_while_it_waits_for_a_question(chat: Chat, place: Path)
         for one in (client, waiting):
             assert rest_or_reset(one) == b"\xffthe server is stopping\n"
     assert not place.exists()
+
+
+def test_a_client_that_says_nothing_does_not_hold_up_the_others(chat: Chat, place: Path) -> None:
+    with chat.serving(place, "--patience-s", 0.3) as server, server.connect() as silent:
+        silent.sendall(b"What I wanted to")
+        assert chat.ask(server.path, QUESTION).stdout == chat.answer("--prompt", QUESTION).stdout
+        assert rest_or_reset(silent) == b"\xffthe question took too long to come\n"
+
+
+def test_a_client_that_takes_nothing_does_not_hold_up_the_others(chat: Chat, place: Path) -> None:
+    with chat.serving(place, "--patience-s", 0.3, *ENDLESS) as server, server.connect() as deaf:
+        say(deaf, "Tell me everything.")
+        with server.connect() as client:
+            say(client, "Tell me everything.")
+            assert client.recv(1)
 
 
 def test_only_owner_and_group_may_ask(server: Server) -> None:

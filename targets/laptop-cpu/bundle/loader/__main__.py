@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
 def _answer(options: argparse.Namespace) -> None:
     question = _question(options)
     with _load(options) as model:
-        _write(model.stream(question, max_tokens=options.max_tokens, temperature=options.temperature))
+        with _native_errors_hidden():  # a tokenizer is opened when a question first needs it
+            pieces = model.stream(question, max_tokens=options.max_tokens, temperature=options.temperature)
+        _write(pieces)
 
 
 def _about(options: argparse.Namespace) -> None:
@@ -117,7 +119,7 @@ def _load(options: argparse.Namespace) -> Model:
 
 @contextlib.contextmanager
 def _native_errors_hidden() -> Iterator[None]:
-    """Keep off the screen what the engine's libraries write on stderr as they open; what goes wrong is raised."""
+    """Keep off the screen what the engine's libraries write on stderr as they open files; what goes wrong is raised."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # stderr is closed: nothing to hide
             kept = os.dup(2)

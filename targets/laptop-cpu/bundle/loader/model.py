@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent / "bundle"
 """Where a wheel puts the bundle."""
+_SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
 def load(
@@ -46,7 +47,7 @@ def load(
         raise WrongBase(f"{about.name} is an adapter: load its base with adapter={str(path)!r}")
     checked = check_files(path, about)
     require_engine(about)
-    count = max(1, threads if threads is not None else min(about.threads or _cpus(), _cpus()))
+    count = max(1, threads if threads is not None else min(about.threads or _cores(), _cpus()))
     main = path / about.main
     if is_network(about):
         return Model(path, about, checked, None, open_network(main, about, threads=count))
@@ -215,6 +216,14 @@ class Model:
         if self._network is None:
             raise TypeError(f"{self._about.name} is no network, or is closed: a language model has answer()")
         return self._network
+
+
+def _cores() -> int:
+    """Cores, where the system says which CPUs share one: two threads on one core slow each other down."""
+    try:
+        return len({Path(_SIBLINGS.format(cpu)).read_text(encoding="ascii") for cpu in os.sched_getaffinity(0)})
+    except (OSError, AttributeError):
+        return _cpus()
 
 
 def _cpus() -> int:

@@ -84,6 +84,7 @@ def test_the_tarball_works_wherever_it_is_unpacked(demo_bundle: Cargo, tmp_path:
     assert (root / "README.md").read_bytes() == (demo_bundle.folder / "README.md").read_bytes()
     python = Python(Path(sys.executable), (), tmp_path / "memory")
     environment = {**python.environment(), "PYTHON": sys.executable}
+    del environment["PYTHONDONTWRITEBYTECODE"]  # the launcher itself sees to it
     for arguments, said in (
         (["check"], "files are what was measured"),
         (["What is 3 plus 4?", "--threads", "1"], "\n"),
@@ -94,6 +95,7 @@ def test_the_tarball_works_wherever_it_is_unpacked(demo_bundle: Cargo, tmp_path:
         assert (done.returncode, done.stderr) == (0, "")
         assert said in done.stdout
     assert len(done.stdout) > 1
+    assert not list(root.rglob("__pycache__"))
 
 
 def test_a_changed_byte_of_the_unpacked_model_is_found(demo_bundle: Cargo, tmp_path: Path) -> None:

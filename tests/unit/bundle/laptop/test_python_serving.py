@@ -15,6 +15,7 @@ from loaded_bundles import Python
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 
 QUESTION = "What is 3 plus 4?"
+SHORT = ("--max-tokens", "16", "--threads", "1")
 
 
 @pytest.fixture
@@ -72,9 +73,7 @@ def put(place: Path, question: bytes) -> bytes:
 def test_it_answers_one_question_after_the_other_and_leaves_cleanly(
     served: subprocess.Popen[bytes], demo_python: Python, place: Path, tmp_path: Path
 ) -> None:
-    direct = demo_python.said(
-        "-m", "edgeshrink_demo", "answer", "--threads", "1", "--max-tokens", "16", QUESTION, cwd=tmp_path
-    )
+    direct = demo_python.said("-m", "edgeshrink_demo", "answer", *SHORT, QUESTION, cwd=tmp_path)
     assert put(place, QUESTION.encode()).decode() + "\n" == direct
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as leaving:
         leaving.connect(str(place))

@@ -26,7 +26,7 @@ public final class LanguageModel {
             throw BundleError.modelUnopenable("it has no tokenizer: it answers no question, open it with openNetwork()")
         }
         special = SpecialTokens.texts(in: tokenizer)
-        runner = TextRunner(modelPath: files.program.path, tokenizerPath: tokenizer.path, specialTokens: special)
+        runner = TextRunner(modelPath: files.program.path, tokenizerPath: tokenizer.path)
         do {
             try runner.load()
         } catch {
