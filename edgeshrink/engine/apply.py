@@ -37,10 +37,13 @@ def apply(
     UsageError, DataError where the patch or `old` is not what it must be, NoSpace: `old` stays as it was.
     """
     library_version()  # ToolMissing, before anything is read
+    before = _state(patch)
     signer = _checked_signature(patch, key, unsigned, listener)
     old = old.resolve()
     target = old if new is None else _place_of(new, old)
     with opened_patch(patch) as (header, pieces):
+        if _state(pieces.fileno()) != before:  # the header was read; pieces are checked by its digests
+            raise DataError(f"{patch} changed while it was read", hint="run it again")
         _check_kind(header, old)
         in_place = target == old
         try:
@@ -67,6 +70,15 @@ def apply(
         signed_at=header.claims.signed_at if signer and header.claims else "",
         key=signer,
     )
+
+
+def _state(patch: Path | int) -> tuple[int, ...] | None:
+    """What is another where the file is another, or was written to; None where there is none."""
+    try:
+        found = os.stat(patch)  # noqa: PTH116  a descriptor, too
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _checked_signature(patch: Path, key: Path | None, unsigned: bool, listener: Listener) -> str:

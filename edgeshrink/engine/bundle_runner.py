@@ -48,8 +48,8 @@ def runner_for_bundle(kind: BundleKind, profile: DeviceProfile, *, listener: Lis
             listener(
                 notice(
                     "The runner in this bundle is a static program for Linux on 64-bit ARM, which Android's kernel "
-                    "runs as well; within an app, where Android forbids some system calls, it has not been tried. One for "
-                    "Android's own libraries is made where ANDROID_NDK_HOME names an NDK."
+                    "runs as well; within an app, where Android forbids some system calls, it has not been tried. "
+                    "One for Android's own libraries is made where ANDROID_NDK_HOME names an NDK."
                 )
             )
     return built

@@ -58,8 +58,12 @@ def remove_leftovers(beside: Path) -> None:
     """Remove what killed runs left beside that name."""
     if fcntl is None:
         return
-    for place in beside.parent.iterdir():
-        if not place.name.startswith(_prefix(beside)) or (lock := _locked(place)) is None:
+    try:
+        found = [place for place in beside.parent.iterdir() if place.name.startswith(_prefix(beside))]
+    except OSError:  # a folder that may be written and not listed
+        return
+    for place in found:
+        if (lock := _locked(place)) is None:
             continue
         shutil.rmtree(place, ignore_errors=True)
         os.close(lock)

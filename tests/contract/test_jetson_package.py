@@ -146,6 +146,16 @@ def test_what_is_not_as_built_is_named_and_not_opened(installed: Installing) -> 
         assert "BundleMissing" in installed.run(NAME, "check").stderr
 
 
+def test_a_check_that_did_not_run_passes_nothing(installed: Installing) -> None:
+    place = installed.root / "tmp/fakes"
+    place.mkdir()
+    (place / "sha256sum").write_text("#!/bin/sh\nexit 127\n")
+    (place / "sha256sum").chmod(0o755)
+    done = installed.run(NAME, "check", PATH="/tmp/fakes:/usr/bin:/bin:/usr/sbin")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "sha256sum read 0 files, not all" in done.stderr
+
+
 def test_another_runner_is_refused(installed: Installing) -> None:
     program = b'#!/bin/sh\necho \'{"event":"hello","llama":"0.3.35"}\'\n'
     with changed(installed, {"bin/edgeshrink-runner": program}):

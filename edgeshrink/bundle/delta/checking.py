@@ -21,6 +21,9 @@ from edgeshrink.core.delta import (
 from edgeshrink.errors import DataError
 
 
+_LONGEST_NAME = 1024
+
+
 def check_header(header: PatchHeader) -> None:
     """DataError says what in it cannot be."""
     if header.kind == "file" and (len(header.old), len(header.new), len(header.folders)) != (1, 1, 0):
@@ -35,6 +38,7 @@ def check_header(header: PatchHeader) -> None:
     for file in header.new:
         if isinstance(file, KeptFile):
             sizes.append(_size_of(header, sizes, file.of, file.file))
+            _check_digest(header, file.of, file.file)
         else:
             _check_written(header, sizes, file)
             sizes.append(file.nbytes)
@@ -105,22 +109,25 @@ def _check_place(header: PatchHeader, before: list[int], so_far: int, place: Pla
         raise DataError(f"{place.nbytes:,} bytes at {place.at:,} of a file of {size:,} are named")
     if base and (place.of != "old" or place.nbytes > MOST_BASE_BYTES):
         raise DataError("the base of a piece is too large, or not in the old build")
-    if place.of == "old" and header.old[place.file].sha256 is None:
-        raise DataError(f"{header.old[place.file].name} is needed, and its digest is missing")
+    _check_digest(header, place.of, place.file)
+
+
+def _check_digest(header: PatchHeader, of: Which, file: int) -> None:
+    if of == "old" and header.old[file].sha256 is None:
+        raise DataError(f"{header.old[file].name} is needed, and its digest is missing")
 
 
 def _size_of(header: PatchHeader, before: list[int], of: Which, file: int) -> int:
-    sizes = before if of == "new" else [old.nbytes for old in header.old]
-    if file >= len(sizes):
+    if file >= len(before if of == "new" else header.old):
         raise DataError("a file is named that is not there, or not yet")
-    return sizes[file]
+    return before[file] if of == "new" else header.old[file].nbytes
 
 
 def _check_names(names: Iterable[str]) -> None:
     seen: set[str] = set()
     folders: set[str] = set()
     for name in names:
-        if not safe_name(name):
+        if len(name) > _LONGEST_NAME or not safe_name(name):
             raise DataError(f"the name {name[:200]!r} leads out of the folder")
         if name in seen:
             raise DataError(f"{name} is named twice")

@@ -24,7 +24,7 @@ from edgeshrink.errors import DataError, UsageError
 
 _MAGIC: Final = f"{DELTA_SCHEMA}\n".encode()
 _LENGTHS: Final = struct.Struct("<QQ")
-_MOST_HEADER_BYTES: Final = 32 << 20
+_MOST_HEADER_BYTES: Final = 16 << 20
 _ADAPTER: TypeAdapter[PatchHeader] = TypeAdapter(PatchHeader)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -121,7 +122,10 @@ def _lay_wheels(
     with tempfile.TemporaryDirectory(prefix="edgeshrink-") as scratch:
         find = in_folder(options.wheels, version) if options.wheels else from_registry(Path(scratch), version)
         wheels = gather(pins, version, find, listener)
+        lines = []
         for wheel in wheels:
+            with wheel.open("rb") as stream:
+                lines.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {wheel.name}\n")
             unpack_zip(wheel, library)
-    lines = "".join(f"{wheel.name}\n" for wheel in wheels)
-    write_file(library / "WHEELS", lines)
+    # By these the folder that --wheels names can be gathered again.
+    write_file(library / "WHEELS", "".join(lines))

@@ -127,7 +127,8 @@ def from_registry(scratch: Path, python: str) -> Find:
         command = _pip(python, folder)
         try:
             done = subprocess.run([*command, name], capture_output=True, text=True, check=False, timeout=_DOWNLOAD_S)
-            said = "; ".join(line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR"))
+            lines = [line.strip() for line in done.stderr.splitlines()]
+            said = "; ".join([line for line in lines if line.startswith("ERROR")] or lines[-1:])
         except subprocess.TimeoutExpired:
             said = f"no end after {_DOWNLOAD_S:.0f} s"
         found = sorted(folder.glob("*.whl"))

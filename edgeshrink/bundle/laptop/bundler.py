@@ -18,6 +18,7 @@ from edgeshrink.errors import UsageError
 _RUNTIMES = {"gguf": "llama_cpp", "onnx": "onnx", "executorch": "executorch"}
 _PYTHON, _RUNNER = "python", "bin/edgeshrink-runner"
 _PYPI_BYTES = 100 << 20
+_MANY_LAPTOPS_CORES = 4
 
 
 class LaptopBundler:
@@ -109,9 +110,7 @@ class LaptopBundler:
 
 def _runner_command(manifest: BundleManifest, names: ProjectNames) -> str:
     words = [_RUNNER, "answer", "--model", f"{_PYTHON}/{names.module}/bundle/{manifest.main}"]
-    words += ["--context", str(manifest.context)]
-    if manifest.threads is not None:
-        words += ["--threads", str(manifest.threads)]
+    words += ["--context", str(manifest.context), "--threads", str(manifest.threads or _MANY_LAPTOPS_CORES)]
     if manifest.chat is not None:
         words += ["--before", "chat/before.txt", "--after", "chat/after.txt"]
         if manifest.chat.stop_ids:

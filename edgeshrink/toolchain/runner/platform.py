@@ -22,7 +22,7 @@ _SYSTEMS: dict[str, System] = {"": "linux", "android-": "android", "macos-": "da
 @dataclass(frozen=True, slots=True)
 class Level:
     """Instructions that a build of ggml may use: `name` is what follows the family's name ("dotprod", "v3"), `isa` as
-    compilers spell it, `required` as /proc/cpuinfo does, `checked` as runner.cpp does, which looks for them first."""
+    compilers spell it, `required` as /proc/cpuinfo does, `checked` as features.cpp does, which looks for them first."""
 
     name: str
     isa: str

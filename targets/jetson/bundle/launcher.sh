@@ -26,10 +26,14 @@ fail() {
 check_files() {
     cd "$home" || fail "BundleMissing: $home is not there; install the package again"
     [ -f bundle/bundle.json ] && [ -f SHA256SUMS ] || fail "BundleMissing: $home holds no bundle; install it again"
-    wrong=$(LC_ALL=C sha256sum -c SHA256SUMS 2>/dev/null | grep -v ': OK$')
+    result=$(LC_ALL=C sha256sum -c SHA256SUMS 2>/dev/null)
+    wrong=$(printf '%s\n' "$result" | grep ': FAILED')
+    fine=$(printf '%s\n' "$result" | grep -c ': OK$')
     # A name that stands in one of both lists only: a file that is not ours, or one of ours that is gone.
     other=$({ find . ! -type d ! -path ./SHA256SUMS; sed 's/^[0-9a-f]*  /.\//' SHA256SUMS; } | LC_ALL=C sort | uniq -u)
-    [ -z "$wrong$other" ] && return 0
+    # Every file was read and is right: a sha256sum that died, or is not there, says nothing wrong.
+    [ "$fine" = "$(grep -c '' SHA256SUMS)" ] && [ -z "$wrong$other" ] && return 0
+    [ -n "$wrong$other" ] || printf '%s: DigestMismatch: sha256sum read %s files, not all\n' "$me" "$fine" >&2
     if [ -n "$other" ]; then
         printf '%s\n' "$other" | while IFS= read -r name; do
             if [ -e "$name" ] || [ -L "$name" ]; then

@@ -37,6 +37,15 @@ def test_the_source_ships_with_the_package() -> None:
     assert {"runner.cpp", "CMakeLists.txt"} <= {path.name for path in runner_source().files}
 
 
+def test_cmake_is_told_of_every_file_that_a_native_link_compiles() -> None:
+    """Two lists, and a file that only one of them has would be missing from runners for devices."""
+    source = runner_source()
+    (listing,) = (path.read_text(encoding="utf-8") for path in source.files if path.name == "CMakeLists.txt")
+    named = listing.partition("add_executable(edgeshrink-runner")[2].partition(")")[0].split()
+    assert named == sorted(path.name for path in source.compiled)
+    assert source.compiled[-1].name == "runner.cpp"
+
+
 def test_the_digest_follows_every_file(tmp_path: Path) -> None:
     def source() -> RunnerSource:
         return runner_source(tmp_path)

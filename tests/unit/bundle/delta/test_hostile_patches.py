@@ -124,6 +124,15 @@ def _no_digest_of_what_is_needed(header: Any) -> None:
         file["sha256"] = None
 
 
+def _no_digest_of_what_is_kept(header: Any) -> None:
+    kept = next(file for file in header["new"] if file["kind"] == "kept" and file["of"] == "old")
+    header["old"][kept["file"]]["sha256"] = None
+
+
+def _long_name(header: Any) -> None:
+    header["new"][0]["name"] = "a/" * 1_000_000 + "b"
+
+
 def _unknown_key(header: Any) -> None:
     header["run"] = "rm -rf /"
 
@@ -151,9 +160,10 @@ def _a_file_alone(header: Any) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        _outside, _absolute, _drive, _old_outside, _folder_outside, _twice, _file_and_folder, _behind_the_end, _negative,
-        _no_such_file, _later_file, _no_such_layer, _other_size, _huge_piece, _whole_number_as_text, _unknown_key,
-        _no_digest_of_what_is_needed, _other_schema, _setuid, _layer_of_nothing, _more_pieces, _a_file_alone,
+        _outside, _absolute, _drive, _old_outside, _folder_outside, _twice, _file_and_folder, _behind_the_end,
+        _negative, _no_such_file, _later_file, _no_such_layer, _other_size, _huge_piece, _whole_number_as_text,
+        _unknown_key, _no_digest_of_what_is_needed, _other_schema, _setuid, _layer_of_nothing, _more_pieces,
+        _a_file_alone, _no_digest_of_what_is_kept, _long_name,
     ],
 )  # fmt: skip
 def test_a_header_that_cannot_be_is_refused_before_anything_is_written(
@@ -182,7 +192,7 @@ def test_wrong_pieces_do_not_become_a_build(builds: tuple[Path, Path, Path], tmp
 
 def test_a_header_of_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
     frame = compressed(b" " * (40 << 20))
-    for lengths in ((len(frame), 40 << 20), (len(frame), 20 << 20), (1 << 60, 10), (len(frame), 1 << 60)):
+    for lengths in ((len(frame), 40 << 20), (len(frame), 10 << 20), (1 << 60, 10), (len(frame), 1 << 60)):
         (tmp_path / "patch").write_bytes(_MAGIC + struct.pack("<QQ", *lengths) + frame)
         with pytest.raises(DataError, match="no sound patch"), opened_patch(tmp_path / "patch"):
             pass
