@@ -106,7 +106,8 @@ def write_bundle(
     manifest = manifest_of(built, options, engine, chat, licences, accept_licence, documents)
     writer = bundler(manifest.kind)
     writer.check(manifest, options)
-    check_disk(folder, built.nbytes * (1 + writer.copies(manifest, options)) + _SMALL_FILES_BYTES, listener)
+    copies = 1 + writer.copies(manifest, options)
+    check_disk(folder, copies * (built.nbytes + _brought_bytes(options)) + _SMALL_FILES_BYTES, listener)
     with whole_folder(folder) as staging:
         for file in built.files:
             if copy_hashed(file.path, staging / file.name, listener) != file.sha256:
@@ -139,3 +140,9 @@ def _chat(built: Built) -> tuple[Chat | None, tuple[str, ...], str | None]:
     words = read_words(built.opened, built.runtime)
     chat, notes = chat_of(words, today=built.report.created_at)
     return chat, notes, words.template
+
+
+def _brought_bytes(options: BundleOptions) -> int:
+    """A Python and wheels that come along."""
+    folders = (folder for folder in (options.python, options.wheels) if folder is not None)
+    return sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())

@@ -27,6 +27,7 @@ from typing import IO, Any, cast
 
 import edgeshrink.errors
 from edgeshrink.errors import RuntimeFailed
+from edgeshrink.runtimes.quiet import QUIET
 
 Event = dict[str, object]
 Job = Callable[[dict[str, Any], Callable[[Event], None]], dict[str, object]]
@@ -35,8 +36,6 @@ _BOOTSTRAP = (
     "import json, sys; request = json.loads(sys.stdin.buffer.readline()); sys.path[:] = request['path']; "
     "from edgeshrink.runtimes.child import serve; serve(request['job'], request['parameters'])"
 )
-# onnxruntime's packages from 1.31 on tell Microsoft about every session, and leave a file in the user's cache.
-_QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
 _STDERR_LINES = 200
 _QUOTED_LINES = 12
 _POLL_S = 0.2
@@ -81,7 +80,7 @@ def run_job(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**_QUIET, **polite, **os.environ, "GGML_NO_BACKTRACE": "1"},
+        env={**QUIET, **polite, **os.environ, "GGML_NO_BACKTRACE": "1"},
     )
     stdin, stdout, stderr = (cast(IO[bytes], pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     words = _Words(stderr, log)

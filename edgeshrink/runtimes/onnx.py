@@ -24,6 +24,7 @@ from edgeshrink.runtimes.interface import Logits, NetworkSession
 from edgeshrink.runtimes.onnx_network import open_onnx, preload_onnx
 from edgeshrink.runtimes.onnx_providers import genai_provider
 from edgeshrink.runtimes.packages import build_of, missing, versions_of
+from edgeshrink.runtimes.quiet import keep_quiet
 from edgeshrink.runtimes.tokenizer_files import TokenizerFiles
 
 NAME = "onnx"
@@ -104,6 +105,7 @@ def load(
 
 def _library() -> Any:
     try:
+        keep_quiet()
         import onnxruntime_genai
     except (ImportError, OSError) as error:
         raise missing(EXTRA, f"onnxruntime-genai cannot be loaded: {error}") from error

@@ -18,6 +18,7 @@ from edgeshrink.runtimes.checks import require_inputs
 from edgeshrink.runtimes.interface import Arrays
 from edgeshrink.runtimes.onnx_providers import delegate_of, execution_providers
 from edgeshrink.runtimes.packages import missing
+from edgeshrink.runtimes.quiet import keep_quiet
 
 # ONNX's element types, as onnxruntime writes them in "tensor(float)".
 _DTYPES = {
@@ -77,6 +78,7 @@ def open_onnx(path: Path, *, threads: int, delegate: str, name: str, version: st
 
 def _library() -> Any:
     try:
+        keep_quiet()
         import onnxruntime
     except (ImportError, OSError) as error:
         raise missing("onnx", f"onnxruntime cannot be loaded: {error}") from error

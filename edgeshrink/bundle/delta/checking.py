@@ -20,7 +20,6 @@ from edgeshrink.core.delta import (
 )
 from edgeshrink.errors import DataError
 
-
 _LONGEST_NAME = 1024
 
 

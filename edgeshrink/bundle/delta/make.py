@@ -145,7 +145,9 @@ class _Maker:
                 reading = Reading(stream, file, f"comparing {file.path.name}", self.listener)
                 tensors: list[ChangedTensor] = []
                 parts = tuple(self._put_part(part, file, reading, tensors) for part in reading.parts)
-            sha256 = self._inodes[file.same] = reading.sha256()
+            sha256 = reading.sha256()
+            if file.same[1]:  # some file systems number no files
+                self._inodes[file.same] = sha256
             if sha256 in self._whole:
                 self.pieces.seek(before)
                 self.pieces.truncate()

@@ -11,6 +11,7 @@ from edgeshrink.bundle.delta.ranges import Part, Range, parts_of, ranges_of
 from edgeshrink.bundle.delta.trees import TreeFile
 from edgeshrink.bundle.delta.windows import FileWindow
 from edgeshrink.core.events import Listener, Progress
+from edgeshrink.core.plain import plain
 
 _TENSOR_CUT_BYTES: Final = 1 << 20
 _TOLD_FROM_BYTES: Final = 64 << 20
@@ -22,7 +23,7 @@ class Reading:
 
     def __init__(self, stream: BinaryIO, file: TreeFile, task: str, listener: Listener) -> None:
         window = FileWindow(stream, 0, file.nbytes)
-        self._file, self._task, self._listener = file, task, listener
+        self._file, self._task, self._listener = file, plain(task), listener
         self._digest = hashlib.sha256()
         self._done = 0
         self.parts = parts_of(window)
