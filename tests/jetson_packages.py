@@ -5,10 +5,14 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from built_gguf import build_gguf
+from built_runners import ready_runner
 from lab.programs import arm64_program
 from sample_cargo import DEMO_CHAT, LLAMA, sample_cargo
 
 from edgeshrink.bundle.cargo import Cargo
+from edgeshrink.bundle.chat import chat_of
+from edgeshrink.bundle.chat_words import read_words
 from edgeshrink.bundle.jetson.bundler import BUNDLER
 from edgeshrink.core.bundle import BundleOptions, Chat, Engine
 from edgeshrink.core.events import silent
@@ -39,6 +43,14 @@ def package(
     BUNDLER.check(cargo.manifest, options)
     BUNDLER.write(cargo, options, silent)
     return cargo
+
+
+def demo_package(folder: Path) -> Path:
+    """The demo model in Q4_K_M with the runner for a Jetson's CPU: a whole bundle in the existing `folder`."""
+    build_gguf(Path(__file__).resolve().parents[1] / "edgeshrink" / "_demo", folder / "demo.gguf", "Q4_K_M")
+    chat, _ = chat_of(read_words(folder / "demo.gguf", "llama_cpp"), today="2026-11-21")
+    runner = ready_runner("arm64-dotprod").path
+    return package(folder / "bundle", folder / "demo.gguf", runner=runner, chat=chat).folder
 
 
 def wheel(folder: Path, name: str, version: str, *requires: str, tag: str = "py3-none-any") -> Path:

@@ -4,8 +4,9 @@
     kills.py bundle OUT [--runs 1000]
 
 Each run is a child forked off this process, which has everything imported already, and is killed (SIGKILL) after a
-delay that is uniform over a little more than the time that a whole run takes. Exit code 1: a folder was in between,
-or something was left behind after the run that followed.
+delay that is uniform over a little more than the time that a whole run takes; every second one is counted from the
+moment that something new stands beside the folder, so that many fall where the folders change places. Exit code 1: a
+folder was in between, or something was left behind after the run that followed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import random
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -75,13 +77,15 @@ def tree_digest(folder: Path) -> str:
 def kill_at_random(subject: Subject, runs: int, seed: int) -> Found:
     """`runs` kills, each over the old folder; a whole run after every tenth and at the end."""
     chance = random.Random(seed)
-    usual = _usual_seconds(subject)
+    times = [_timed_over_old(subject) for _ in range(_TIMED_RUNS)]
     ended: Counter[str] = Counter()
     between, leftovers = [], set()
     killed = left_by_kills = 0
     for number in range(runs):
         _restore(subject)
-        killed += _killed_after(subject.run, chance.uniform(0, usual * _BEYOND))
+        late = number % 2 == 1
+        delay = chance.uniform(0, statistics.median(time[late] for time in times[-_TIMED_RUNS:]) * _BEYOND)
+        killed += _forked(subject, delay, late=late) == -signal.SIGKILL
         found = tree_digest(subject.place)
         left_by_kills += bool(_beside(subject.place))
         state = {subject.old_digest: "old", subject.new_digest: "new"}.get(found)
@@ -89,7 +93,9 @@ def kill_at_random(subject: Subject, runs: int, seed: int) -> Found:
         if state is None:
             between.append(found)
         if number % 10 == 9 or number == runs - 1:
-            if _forked(subject.run, None) != 0 or tree_digest(subject.place) != subject.new_digest:
+            took = _timed(subject)
+            times += [took] if state == "old" else []
+            if tree_digest(subject.place) != subject.new_digest:
                 between.append("the run that followed failed")
             leftovers |= _beside(subject.place)
     return Found(ended, killed, left_by_kills, tuple(between), tuple(sorted(leftovers)))
@@ -105,24 +111,41 @@ def _beside(place: Path) -> set[str]:
     return {path.name for path in place.parent.iterdir() if path != place}
 
 
-def _usual_seconds(subject: Subject) -> float:
-    """The median of a few whole runs."""
-    seconds = []
-    for _ in range(_TIMED_RUNS):
-        _restore(subject)
-        start = time.perf_counter()
-        if _forked(subject.run, None) != 0:
-            raise SystemExit("a run that nobody killed failed")
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[_TIMED_RUNS // 2]
+def _timed_over_old(subject: Subject) -> tuple[float, float]:
+    _restore(subject)
+    return _timed(subject)
 
 
-def _killed_after(run: Callable[[], object], delay: float) -> bool:
-    return _forked(run, delay) == -signal.SIGKILL
+def _timed(subject: Subject) -> tuple[float, float]:
+    """Seconds of a whole run, over what stands there, and of the part of it that starts with its first file."""
+    start = time.perf_counter()
+    child = _child(subject.run)
+    first = _wait_for_staging(subject.place, child) - start
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+        raise SystemExit("a run that nobody killed failed")
+    whole = time.perf_counter() - start
+    return whole, whole - first
 
 
-def _forked(run: Callable[[], object], delay: float | None) -> int:
-    """The exit code of a child that runs `run`; killed after `delay` seconds where it still runs then."""
+def _wait_for_staging(place: Path, child: int) -> float:
+    """When something stood beside the folder, or the child was done."""
+    before = _beside(place)
+    while not _beside(place) - before and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.0005)
+    return time.perf_counter()
+
+
+def _forked(subject: Subject, delay: float, *, late: bool) -> int:
+    """The exit code of a run that is killed after `delay` seconds, `late`: from its first file on."""
+    child = _child(subject.run)
+    if late:
+        _wait_for_staging(subject.place, child)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)  # not waited for yet: the number is still its own
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _child(run: Callable[[], object]) -> int:
     child = os.fork()
     if child == 0:
         code = 1
@@ -132,11 +155,7 @@ def _forked(run: Callable[[], object], delay: float | None) -> int:
                 code = 0
         finally:
             os._exit(code)
-    if delay is not None:
-        time.sleep(delay)
-        os.kill(child, signal.SIGKILL)  # not waited for yet: the number is still its own
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+    return child
 
 
 @contextlib.contextmanager
@@ -182,6 +201,8 @@ def main() -> int:
     took = time.perf_counter() - start
     print(f"{given.verb}: {given.runs} runs in {took:.0f} s, {found.killed} killed while they ran")
     print(f"  ended old {found.ended['old']}, new {found.ended['new']}, in between {found.ended['between']}")
+    for what, count in Counter(found.between).items():
+        print(f"  neither the old nor the new, {count} times: {what}")
     print(f"  kills that left something beside the folder: {found.left_by_kills}; after the next whole run: ", end="")
     print(", ".join(found.leftovers) or "nothing")
     return 0 if found.ok else 1

@@ -47,8 +47,9 @@ void ask(const Options & options) {
     for (;;) {
         const ssize_t count = recv(server.file(), part, sizeof(part), 0);
         if (count < 0 && errno == EINTR) continue;
+        // A server that closes with some of the question unread resets the connection, after its last words.
+        if (count == 0 || (count < 0 && refused)) break;
         if (count < 0) throw Failure{"socket", options.socket + ": the server went away: " + std::strerror(errno)};
-        if (count == 0) break;
         const auto * mark = refused ? part : static_cast<char *>(std::memchr(part, kRefused, size_t(count)));
         const size_t text = mark == nullptr ? size_t(count) : size_t(mark - part);
         output.write(words.add(std::string(part, text)));

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeshrink.bundle.archives.entries import copy_hashed
+from edgeshrink.bundle.archives.reading import safe_name
 from edgeshrink.bundle.cargo import FILE_MODE, Cargo, write_file
 from edgeshrink.bundle.laptop.loader import readme
 from edgeshrink.bundle.licences.expressions import judge_licence
@@ -69,6 +70,8 @@ def read_adapter(path: Path, base: AdapterBase) -> Adapter:
             f"{base.name} is {base.format}, and adapters are applied to GGUF models alone",
             hint="build the base with --format gguf",
         )
+    if not safe_name(path.name) or plain(path.name) != path.name:
+        raise DataError(f"{plain(path.name)!r} is no name for a file of a bundle", hint="rename the adapter's file")
     header, of_base = read_gguf_header(path), read_gguf_header(base.model)
     kind, method = header.value("general.type"), header.value("adapter.type")
     if (kind, method) != ("adapter", "lora"):
@@ -205,10 +208,12 @@ def _check_pairs(path: Path, base_name: str, header: GgufHeader, of_base: GgufHe
         if stem not in shapes:
             raise DataError(f"{path} changes {stem}, which {base_name} has not", hint="take the adapter's own base")
         a, b = halves[f"{stem}.lora_a"], halves[f"{stem}.lora_b"]
+        if len(a) != 2 or len(b) != 2:
+            raise DataError(f"{path}: the adapter's halves of {stem} are no matrices", hint="convert the adapter again")
         # (rank, in) and (out, rank) of an (out, in) matrix; an embedding's rows are looked up, so its A is turned.
         made = (a[0], b[0]) if stem == _EMBEDDING else (b[0], a[-1])
         inner = (a[-1], b[-1]) if stem == _EMBEDDING else (a[0], b[-1])
-        if len(a) != 2 or len(b) != 2 or inner[0] != inner[1] or made != shapes[stem]:
+        if inner[0] != inner[1] or made != shapes[stem]:
             raise DataError(
                 f"{path}: {stem} is {shapes[stem]} in {base_name}, and the adapter's halves are {a} and {b}",
                 hint="take the adapter's own base",

@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeshrink.core.bundle import BUNDLE_NAME, MODEL_FOLDER, BundleManifest
+from edgeshrink.core.bundle import BUNDLE_NAME, BundleManifest
 
 FILE_MODE, PROGRAM_MODE, FOLDER_MODE = 0o644, 0o755, 0o755
 """Whatever the umask: a rebuild must not differ by it."""
@@ -25,10 +25,6 @@ class Cargo:
     def files(self) -> tuple[str, ...]:
         """`bundle.json` and all that it lists, in name order, relative to the folder."""
         return tuple(sorted((BUNDLE_NAME, *(file.name for file in self.manifest.files))))
-
-    @property
-    def model_files(self) -> tuple[str, ...]:
-        return tuple(name for name in self.files if name.startswith(f"{MODEL_FOLDER}/"))
 
     def sha256(self, name: str) -> str:
         """Of a listed file, without reading it."""

@@ -21,6 +21,8 @@ __all__ = ["TEMPLATE_NAME", "ChatWords", "chat_of", "read_words"]
 
 TEMPLATE_NAME = "chat_template.jinja"
 _SEED = 20
+_LONGEST = 1 << 17
+"""Characters around a question: more than any system prompt."""
 _ANOTHER_DAY = timedelta(days=400, hours=7, minutes=13)
 _SIGNS = "“é漢\"<b>&amp;'{{x}}{%\\n~\n\nZweite\tZeile"
 _PADDING = (" \n  ", " \n\t ")
@@ -48,6 +50,8 @@ def chat_of(words: ChatWords, *, today: str) -> tuple[Chat | None, tuple[str, ..
     if len(around) != 1 or None in around:
         return None, (_no_chat("the chat template writes a question otherwise than as it was asked, in one place"),)
     before, after = next(found for found in around if found is not None)
+    if len(before) + len(after) > _LONGEST or not _is_text(before + after):
+        return None, (_no_chat("the chat template writes what no prompt is, around a question"),)
     notes = tuple(_notes(padded, questions[3], (before, after), another_day != rendered[0]))
     if words.adds_bos and words.bos and not before.startswith(words.bos):
         before = words.bos + before
@@ -84,6 +88,11 @@ def _around(text: str, question: str) -> tuple[str, str] | None:
     """What stands before and after `question`; None where it is not there exactly once."""
     before, found, after = text.partition(question)
     return (before, after) if found and question not in after else None
+
+
+def _is_text(text: str) -> bool:
+    """Without half characters, which no UTF-8 spells, and without NUL, where tokenizers take a text to end."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _sentinels() -> tuple[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from edgeshrink.errors import DataError
 from edgeshrink.runtimes.child import run_job
 from edgeshrink.runtimes.registry import runtime
 
@@ -37,9 +38,12 @@ def read_words(path: Path, runtime_name: str) -> ChatWords:
     """Of the artifact at `path` (a file, or the folder that a build wrote), opened by a runtime ("llama_cpp", "onnx",
     "executorch").
 
-    ToolMissing where that runtime is not installed here, RuntimeFailed where it refuses the artifact.
+    ToolMissing where that runtime is not installed here, RuntimeFailed where it refuses the artifact, DataError where
+    its template is no text.
     """
     found = cast(dict[str, Any], run_job(_JOB, {"path": str(path), "runtime": runtime_name}, timeout_s=_TIMEOUT_S))
+    if any("\ud800" <= char <= "\udfff" for char in found["template"] or ""):
+        raise DataError(f"the chat template of {path} holds half a character: it is no text", hint="mend the source")
     return ChatWords(
         template=found["template"],
         bos=found["bos"],

@@ -20,6 +20,7 @@ from edgeshrink.commands.options import (
     yes_option,
 )
 from edgeshrink.core.request import Request
+from edgeshrink.errors import UsageError
 
 
 @click.command("build")
@@ -62,7 +63,9 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, **argumen
 
     if arguments["device"] is None:
         refuse_without_device()
-    named = (arguments["out"] or arguments["lock"]) and arguments["locked"]
+    if arguments["lock"] and not arguments["locked"]:
+        raise UsageError("--lock names the lock of --locked", hint="add --locked, or leave --lock out")
+    named = (arguments["out"] or arguments["lock"]) and arguments["locked"] and arguments["format"] != "all"
     if named and click.get_current_context().get_parameter_source("target") is ParameterSource.DEFAULT:
         arguments["target"] = ""  # the lock's own
     session = taken_options(arguments)

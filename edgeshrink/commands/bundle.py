@@ -25,6 +25,12 @@ def _parts(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     return parts
 
 
+def default_folder(out: Path) -> Path:
+    """Beside the build, which may be called "." or ".."."""
+    named = out if out.name and out.name != ".." else out.resolve()
+    return named.parent / f"{out.resolve().name}-bundle"
+
+
 @click.command("bundle")
 @click.argument("source", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--for", "kind", type=click.Choice(KINDS), help="Kind of bundle; the build's target says when left out.")
@@ -89,7 +95,7 @@ def command(
     passphrase = passphrase_of(arguments.pop("ask_passphrase"), arguments.pop("passphrase_file"))
     seal = Seal(key, passphrase, signer) if key is not None or keyless else None
     options = BundleOptions(**arguments)
-    folder = folder or source.with_name(f"{source.resolve().name}-bundle")
+    folder = folder or default_folder(source)
     with ProgressBars(quiet=as_json) as listener:
         if base is not None:
             from edgeshrink.engine.adapter import bundle_adapter

@@ -24,7 +24,7 @@ Redistribution = Literal["allowed", "conditions", "forbidden", "unknown"]
 Delivery = Literal["install-time", "fast-follow", "on-demand"]
 _STRICT = ConfigDict(extra="forbid")
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
-Version = Annotated[str, Field(pattern=r"^\d{1,6}(\.\d{1,6}){0,2}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){0,2}$")]
 
 
 @strict_dataclass(frozen=True, slots=True, config=_STRICT)

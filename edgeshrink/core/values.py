@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 V = TypeVar("V")
 
@@ -24,3 +24,9 @@ def from_json_text(kind: type[V], text: str) -> V:
 def from_json(kind: type[V], path: Path) -> V:
     """The value of type `kind` in the file `path`, as `to_json` wrote it."""
     return from_json_text(kind, path.read_text(encoding="utf-8"))
+
+
+def first_wrong(error: ValidationError) -> str:
+    """`at FIELD: why` of the first thing that is wrong, without the text that was read."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"at {'.'.join(str(part) for part in first['loc']) or 'the whole file'}: {first['msg']}"

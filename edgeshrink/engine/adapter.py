@@ -16,7 +16,7 @@ from edgeshrink.engine.bundle_manifest import engine_of, read_bundle
 from edgeshrink.engine.bundle_names import check_name, check_version, slug
 from edgeshrink.engine.bundle_place import check_place, refuse_loss
 from edgeshrink.engine.installed import versions
-from edgeshrink.engine.seal import Seal, sealed
+from edgeshrink.engine.seal import Seal, check_seal, sealed
 from edgeshrink.engine.whole_folder import whole_folder
 from edgeshrink.errors import UsageError
 
@@ -33,6 +33,7 @@ def bundle_adapter(
 ) -> Bundled:
     """Bundle the adapter in `path` into `folder`: whole, or not at all. DataError where it does not fit `base`."""
     check_place(folder)
+    check_seal(seal)
     if options.kind not in (None, "laptop"):
         raise UsageError(f"an adapter has no bundle for {options.kind}", hint="leave --for out: the loader takes it")
     if not path.is_file():

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeshrink.bundle.archives.reading import safe_name
 from edgeshrink.core.bundle import BUNDLE_NAME, MODEL_FOLDER
 from edgeshrink.core.lock import LOCK_NAME, Lock
 from edgeshrink.core.manifest import Manifest, ManifestFile
+from edgeshrink.core.plain import plain
 from edgeshrink.core.report import Report
 from edgeshrink.engine.artifacts import find_artifact
 from edgeshrink.engine.lock import read_lock
@@ -110,7 +112,17 @@ def recorded_documents(bundle: Path) -> tuple[Manifest, Report, Lock, dict[str, 
 
 
 def _report(path: Path) -> Report:
-    return report_from_json(path.read_text(encoding="utf-8"))
+    """A report may be anybody's: what it calls the artifact becomes the name of a file."""
+    try:
+        report = report_from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no UTF-8 text", hint="build it again") from error
+    name = report.artifact.file
+    if not safe_name(name) or plain(name) != name:
+        raise DataError(
+            f"{path} calls the artifact {plain(name)!r}, which is no file inside a bundle", hint="build it again"
+        )
+    return report
 
 
 def _read(folder: Path, names: Iterable[str]) -> dict[str, bytes]:

@@ -31,9 +31,10 @@ from edgeshrink.devices.local import profile_for
 from edgeshrink.engine.built import Built, read_built
 from edgeshrink.engine.bundle_manifest import engine_of, manifest_of
 from edgeshrink.engine.bundle_names import check_name, check_version, slug
+from edgeshrink.engine.bundle_options import check_options, check_runner
 from edgeshrink.engine.bundle_place import check_disk, check_place, refuse_loss
 from edgeshrink.engine.bundle_runner import runner_for_bundle
-from edgeshrink.engine.seal import Seal, sealed
+from edgeshrink.engine.seal import Seal, check_seal, sealed
 from edgeshrink.engine.whole_folder import whole_folder
 from edgeshrink.errors import DataError, UsageError
 
@@ -56,7 +57,8 @@ def bundle(
     UsageError, DataError, ToolMissing before anything is written; NoSpace names what is needed.
     """
     check_extra("bundle")
-    check_place(folder)
+    check_place(folder, out)
+    check_seal(seal)
     built = read_built(out)
     if built.report.verdict.outcome == "FAIL" and not accept_verdict:
         failed = ", ".join(line.name for line in built.report.verdict.lines if line.outcome == "FAIL")
@@ -73,10 +75,12 @@ def _settled(built: Built, options: BundleOptions, listener: Listener) -> Bundle
     source = built.report.source
     name = check_name(options.name) if options.name else slug(source.given if source else built.report.artifact.file)
     check_version(options.version)
+    check_options(kind, options)
     runner = options.runner
-    if runner is None and (options.with_runner or (kind == "jetson" and built.runtime == "llama_cpp")):
-        profile = profile_for(built.report.profile, None)
-        runner = runner_for_bundle(kind, profile, listener=listener).path
+    if runner is not None:
+        check_runner(kind, profile_for(built.report.profile, None), runner)
+    elif options.with_runner or (kind == "jetson" and built.runtime == "llama_cpp"):
+        runner = runner_for_bundle(kind, profile_for(built.report.profile, None), listener=listener).path
     return replace(options, kind=kind, name=name, runner=runner)
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from edgeshrink.bundle.archives.reading import safe_name
 from edgeshrink.core.bundle import (
     BUNDLE_NAME,
     BUNDLE_SCHEMA,
@@ -19,14 +22,17 @@ from edgeshrink.core.bundle import (
 )
 from edgeshrink.core.digests import combined_sha256
 from edgeshrink.core.manifest import ManifestFile
+from edgeshrink.core.plain import plain
 from edgeshrink.core.reading import Estimate, Measured
 from edgeshrink.core.report import Report
-from edgeshrink.core.values import from_json
+from edgeshrink.core.values import first_wrong, from_json
 from edgeshrink.engine.built import Built
 from edgeshrink.engine.installed import versions
 from edgeshrink.errors import DataError
 from edgeshrink.toolchain import javac
 
+_LARGEST = 16 << 20
+"""Bytes of a bundle.json, as the loaders have it."""
 _ENGINES = {
     ("llama_cpp", False): ("llama.cpp", "llama-cpp-python"),
     ("onnx", False): ("onnxruntime-genai", "onnxruntime-genai"),
@@ -59,7 +65,7 @@ def manifest_of(
     assert options.kind is not None
     small = (ManifestFile(name, _sha256(content), len(content)) for name, content in documents.items())
     model = (ManifestFile(file.name, file.sha256, file.nbytes) for file in built.files)
-    return BundleManifest(
+    made = BundleManifest(
         schema=BUNDLE_SCHEMA,
         kind=options.kind,
         name=options.name,
@@ -86,6 +92,7 @@ def manifest_of(
         request=_recorded(options),
         files=tuple(sorted((*small, *model), key=lambda file: file.name)),
     )
+    return _sound(made, "the build")
 
 
 def _bundling_tools(options: BundleOptions) -> dict[str, str]:
@@ -150,10 +157,25 @@ def read_bundle(folder: Path) -> BundleManifest:
     path = folder / BUNDLE_NAME
     if not path.is_file():
         raise DataError(f"there is no {path}", hint="name a folder that `edgeshrink bundle` wrote")
+    if path.stat().st_size > _LARGEST:
+        raise DataError(f"{path} is larger than {_LARGEST:,} bytes", hint="this is no bundle of edgeshrink's")
     try:
-        return from_json(BundleManifest, path)
-    except ValueError as error:
-        raise DataError(f"{path} is no manifest of a bundle: {str(error).splitlines()[0]}") from error
+        return _sound(from_json(BundleManifest, path), str(path))
+    except (ValidationError, UnicodeDecodeError) as error:
+        why = first_wrong(error) if isinstance(error, ValidationError) else "it is no UTF-8 text"
+        raise DataError(
+            f"{path} is no manifest of a bundle: {plain(why)}", hint="take the bundle anew from who made it"
+        ) from error
+
+
+def _sound(manifest: BundleManifest, where: str) -> BundleManifest:
+    """The manifest; DataError where a name in it leads out of its folder. A report, too, may be anybody's."""
+    for name in (manifest.main, *(file.name for file in manifest.files)):
+        if not safe_name(name) or plain(name) != name:
+            raise DataError(
+                f"{where} names {plain(name)!r}, which is no file inside a bundle", hint="take it anew from who made it"
+            )
+    return manifest
 
 
 def given_options(manifest: BundleManifest) -> BundleOptions:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from edgeshrink.errors import UsageError
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_VERSION = re.compile(r"\d{1,6}(\.\d{1,6}){0,2}")
+_VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,2}")
 _LONGEST = 60
 
 
@@ -30,6 +31,7 @@ def check_version(version: str) -> str:
 
 def slug(given: str) -> str:
     """A name made of what a model or an adapter is called."""
-    last = given.split("/")[-1].removeprefix("edgeshrink-").lower()
+    plain = unicodedata.normalize("NFKD", given).encode("ascii", "ignore").decode()
+    last = plain.split("/")[-1].removeprefix("edgeshrink-").lower()
     text = re.sub(r"[^a-z0-9]+", "-", last).strip("-")[:50].strip("-") or "model"
     return text if text[0].isalpha() else f"m-{text}"

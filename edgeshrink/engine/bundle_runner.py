@@ -20,6 +20,8 @@ from edgeshrink.toolchain.runner.platform import (
     richest_platform,
 )
 
+_ARM_ONLY = ("android", "jetson")
+
 
 def runner_for_bundle(kind: BundleKind, profile: DeviceProfile, *, listener: Listener) -> BuiltRunner:
     """A runner that answers, for every device of which `profile` is true: a static file with no instruction that the
@@ -29,7 +31,7 @@ def runner_for_bundle(kind: BundleKind, profile: DeviceProfile, *, listener: Lis
     for this machine's system; where no compiler here makes a static file, this machine's own, linked to the installed
     llama.cpp. ToolMissing, StepFailed, NoSpace as in a build; UsageError where no runner is for such a device.
     """
-    platform = richest_platform(_system(kind, profile), _machine(profile), profile.facts.isa_features.value)
+    platform = richest_platform(_system(kind, profile), check_machine(kind, profile), profile.facts.isa_features.value)
     try:
         built = build_runner(platform, runner_folder(), listener=listener)
     except ToolMissing as missing:
@@ -63,10 +65,16 @@ def _system(kind: BundleKind, profile: DeviceProfile) -> System:
     return "android" if kind == "android" else "linux"
 
 
-def _machine(profile: DeviceProfile) -> str:
+def check_machine(kind: BundleKind, profile: DeviceProfile) -> str:
+    """The profile's machine, such as aarch64; UsageError where no device of that kind has it."""
     abi = profile.facts.abi.value.lower()
     for name, machine in MACHINES.items():
         if abi.startswith(name):
+            if kind in _ARM_ONLY and machine != "aarch64":
+                raise UsageError(
+                    f"the model was built for {profile.id}, which runs {machine}: no runner of that is for {kind}",
+                    hint=f"build it with --target {kind}, whose profiles are of such devices",
+                )
             return machine
     raise UsageError(
         f"profile {profile.id}: there is no runner for {profile.facts.abi.value}",

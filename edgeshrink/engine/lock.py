@@ -12,16 +12,19 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from edgeshrink.catalog.profiles import THIS_MACHINE
+from edgeshrink.catalog.targets import load_target
 from edgeshrink.catalog.texts import evaluation_text
 from edgeshrink.core.lock import LOCK_NAME, LOCK_SCHEMA, Lock, LockedModel, LockedRequest
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.report import Report, SourceSummary
 from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target
+from edgeshrink.core.values import first_wrong
 from edgeshrink.engine.installed import STANDS_ON, versions
 from edgeshrink.engine.opened import given_name
 from edgeshrink.engine.output import folder_name
 from edgeshrink.errors import DataError, UsageError
+from edgeshrink.planning.requested import asked_for
 from edgeshrink.store.digests import file_sha256
 
 _HINT = "build once without --locked to write a new lock, or restore what it pins"
@@ -86,9 +89,7 @@ def read_lock(path: Path) -> Lock:
     except FileNotFoundError as error:
         raise DataError(f"there is no {path}", hint="a build writes one into its folder") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise DataError(f"{path} is no {LOCK_NAME}: at {where}: {first['msg']}", hint=_HINT) from error
+        raise DataError(f"{path} is no {LOCK_NAME}: {first_wrong(error)}", hint=_HINT) from error
 
 
 def lock_text(lock: Lock) -> str:
@@ -121,6 +122,9 @@ def pinned(request: Request, lock: Lock) -> Request:
     ):
         if given and given != locked:
             raise UsageError(f"{flag} is {_told(given)}, and the lock says {_told(locked)}", hint=_HINT)
+    asked = asked_for(request, wanted.format)
+    if asked is not None and wanted.scheme.lower() not in _meant(asked, wanted):
+        raise UsageError(f"--scheme is {_told(asked)}, and the lock says {_told(wanted.scheme)}", hint=_HINT)
     return replace(
         request,
         target=wanted.target,
@@ -183,6 +187,16 @@ def _file(imatrix: str) -> Path | None:
 def _digest(value: object) -> str:
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _meant(asked: str, wanted: LockedRequest) -> set[str]:
+    """All that `asked` can mean to the locked target: a width is another scheme for networks."""
+    formats = load_target(wanted.target).formats
+    if wanted.format not in formats:
+        return {asked.lower()}
+    entry = formats[wanted.format]
+    widths = [entry.aliases, *([entry.networks.aliases] if entry.networks else [])]
+    return {asked.lower(), *(names[width].lower() for names in widths for width in names if width == asked.lower())}
 
 
 def _told(value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeshrink.core.bundle import BUNDLE_NAME, MODEL_FOLDER, SIGNATURE_FOLDER, BundleManifest
+from edgeshrink.core.bundle import BUNDLE_NAME, MODEL_FOLDER, BundleManifest
 from edgeshrink.core.bundled import Difference, Rebuilt
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.lock import Lock
@@ -17,6 +17,7 @@ from edgeshrink.engine.artifacts import Finished, Found, find_artifact
 from edgeshrink.engine.built import Built, BuiltFile, recorded_documents
 from edgeshrink.engine.bundle import write_bundle
 from edgeshrink.engine.bundle_manifest import given_options, read_bundle
+from edgeshrink.engine.bundle_place import payload_names
 from edgeshrink.engine.remake import remake
 from edgeshrink.errors import DataError, UsageError
 from edgeshrink.store import Store, store_root
@@ -74,7 +75,7 @@ def rebuild(bundle: Path, inputs: Inputs, *, listener: Listener = silent) -> Reb
         options = replace(given_options(manifest), runner=runner, python=inputs.python, wheels=inputs.wheels)
         again = Path(scratch) / "bundle"
         write_bundle(built, again, options, seal=None, accept_licence=manifest.licence_accepted, listener=listener)
-        names = sorted({*_names(bundle), *_names(again)})
+        names = sorted({*payload_names(bundle), *payload_names(again)})
         differences = tuple(_differences(bundle, again, names))
         nbytes = sum((again / name).stat().st_size for name in names if (again / name).is_file())
         return Rebuilt(manifest, len(names), nbytes, differences, drifted, ("report and measurements", *recorded))
@@ -140,14 +141,6 @@ def _runner(bundle: Path, manifest: BundleManifest, inputs: Inputs) -> tuple[Pat
             if path.is_file() and not path.is_symlink() and file_sha256(path) == wanted:
                 return path, ("the native runner",)
     raise DataError(f"{bundle} does not show the native runner that it was made with", hint="name it: --runner FILE")
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """Every file of the payload: all but the signature."""
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if not path.is_dir() and not name.startswith(f"{SIGNATURE_FOLDER}/"):
-            yield name
 
 
 def _differences(one: Path, other: Path, names: list[str]) -> Iterator[Difference]:

@@ -24,6 +24,18 @@ class Seal:
     signer: str = ""
 
 
+def check_seal(seal: Seal | None) -> None:
+    """Before any work: UsageError where the key cannot sign, ToolMissing where the library is not there."""
+    if seal is None:
+        return
+    from edgeshrink.bundle.signing.keys import check_private
+    from edgeshrink.bundle.signing.library import need_library
+
+    need_library()
+    if seal.key is not None:
+        check_private(seal.key, passphrase=seal.passphrase)
+
+
 def sealed(
     folder: Path, seal: Seal | None, manifest: BundleManifest, known_sha256: Mapping[str, str], listener: Listener
 ) -> Claims | None:

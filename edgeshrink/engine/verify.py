@@ -33,5 +33,8 @@ def verify(
         hint = "give --key PUBLIC, the .pub file of who signed it (or --identity and --issuer)"
         raise UsageError(f"{folder} is a bundle: verifying it needs the public key of who signed it", hint=hint)
     if not (folder / MANIFEST_NAME).is_file():
-        raise UsageError(f"{folder} is no bundle and no build: it has no {BUNDLE_NAME} and no {MANIFEST_NAME}")
+        raise UsageError(
+            f"{folder} is no bundle and no build: it has no {BUNDLE_NAME} and no {MANIFEST_NAME}",
+            hint="name a folder that `edgeshrink bundle` or `edgeshrink build` wrote",
+        )
     return BuildIntegrity(str(folder), tuple(plain(problem) for problem in verify_manifest(folder)))

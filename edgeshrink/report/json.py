@@ -23,6 +23,7 @@ from edgeshrink.core.report import (
     Interleaved,
     Report,
 )
+from edgeshrink.core.values import first_wrong
 from edgeshrink.errors import DataError
 
 V = TypeVar("V")
@@ -147,9 +148,7 @@ def _from_json(text: str, adapter: TypeAdapter[V], what: str, schema: str, hint:
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole text"
-        raise DataError(f"not a {what}: at {where}: {first['msg']}", hint=hint) from error
+        raise DataError(f"not a {what}: {first_wrong(error)}", hint=hint) from error
 
 
 def _without_folder(schema: dict[str, Any]) -> None:

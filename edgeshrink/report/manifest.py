@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgeshrink.core.manifest import MANIFEST_SCHEMA, Manifest, ManifestFile, ManifestPlan, ManifestSource
 from edgeshrink.core.report import Comparison, Report, SourceSummary
+from edgeshrink.core.values import first_wrong
 from edgeshrink.errors import DataError, NoSpace, UsageError
 
 MANIFEST_NAME = "manifest.json"
@@ -109,9 +110,7 @@ def read_manifest_file(path: Path) -> Manifest:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise DataError(f"{path} is not a manifest: at {where}: {first['msg']}", hint=_HINT) from error
+        raise DataError(f"{path} is not a manifest: {first_wrong(error)}", hint=_HINT) from error
 
 
 def is_ours(folder: Path) -> bool:

@@ -5,9 +5,11 @@ Source: the System V ABI, chapters "ELF header" and "Program header".
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from edgeshrink.errors import DataError
 
@@ -45,8 +47,7 @@ def read_elf(path: Path) -> ElfHeaders:
         size, count = struct.unpack_from("<HH", head, 54)
         if size < 56 or not 0 < count <= _MOST_SEGMENTS:
             raise DataError(f"{path} has no program headers that could be read")
-        file.seek(table)
-        rows = file.read(size * count)
+        rows = _at(file, table, size * count)
         if len(rows) < size * count:
             raise DataError(f"{path} ends within its program headers")
         interpreter, alignments = "", []
@@ -55,8 +56,15 @@ def read_elf(path: Path) -> ElfHeaders:
             if kind == _LOAD:
                 alignments.append(alignment)
             elif kind == _INTERPRETER:
-                file.seek(offset)
-                interpreter = file.read(min(nbytes, _LONGEST_PATH)).rstrip(b"\0").decode("utf-8", "replace")
+                interpreter = _at(file, offset, min(nbytes, _LONGEST_PATH)).rstrip(b"\0").decode("utf-8", "replace")
     if not alignments:
         raise DataError(f"{path} loads nothing")
     return ElfHeaders(MACHINES.get(machine, f"machine {machine}"), interpreter, min(alignments))
+
+
+def _at(file: BinaryIO, offset: int, nbytes: int) -> bytes:
+    """Nothing where the file has no such place: an offset may be more than any file has."""
+    if offset > os.fstat(file.fileno()).st_size:
+        return b""
+    file.seek(offset)
+    return file.read(nbytes)

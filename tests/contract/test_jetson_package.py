@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from built_gguf import build_gguf
 from built_runners import ready_runner
-from jetson_packages import ONNX, onnx_wheels, package
+from jetson_packages import ONNX, demo_package, onnx_wheels
 from lab.installing import Installing
 from lab.unavailable import Unavailable, skip
 from sample_cargo import sample_cargo
 
-from edgeshrink.bundle.chat import chat_of
-from edgeshrink.bundle.chat_words import read_words
 from edgeshrink.bundle.jetson.bundler import BUNDLER
 from edgeshrink.core.bundle import BundleOptions
 from edgeshrink.core.events import silent
@@ -55,12 +50,7 @@ def _started(folder: Path) -> Iterator[Installing]:
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo model in Q4_K_M with the runner for a Jetson's CPU."""
-    runner = ready_runner("arm64-dotprod").path
-    folder = tmp_path_factory.mktemp("made")
-    demo = Path(__file__).resolve().parents[2] / "edgeshrink" / "_demo"
-    build_gguf(demo, folder / "demo.gguf", "Q4_K_M")
-    chat, _ = chat_of(read_words(folder / "demo.gguf", "llama_cpp"), today="2026-11-21")
-    return package(folder / "bundle", folder / "demo.gguf", runner=runner, chat=chat).folder
+    return demo_package(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture(scope="module")
@@ -200,30 +190,6 @@ def test_the_service_says_that_it_is_ready_and_answers(installed: Installing) ->
     assert service.returncode in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
     assert not (run / "socket").exists()
     (installed.root / "run" / "ready").unlink()
-
-
-@pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate not installed")
-def test_the_socket_that_systemd_passes_is_the_one(bundle: Path, tmp_path: Path) -> None:
-    """systemd's own helper on this machine, the launcher, and this machine's runner in the package's place."""
-    home = tmp_path / "home"
-    shutil.copytree(bundle / "root" / HOME, home)
-    shutil.copyfile(ready_runner("native").path, home / "bin/edgeshrink-runner")
-    script = (bundle / "root/usr/bin" / NAME).read_text()
-    script = script.replace(f"home=/{HOME}", f"home={home}").replace("socket=/run/$me/socket", f"socket={tmp_path}/s")
-    (tmp_path / "launcher").write_text(script)
-    launcher = ["sh", str(tmp_path / "launcher")]
-    with subprocess.Popen(["systemd-socket-activate", "-l", tmp_path / "s", *launcher, "serve"]) as service:
-        try:
-            deadline = time.monotonic() + 30
-            while not (tmp_path / "s").exists():
-                assert time.monotonic() < deadline and service.poll() is None
-                time.sleep(0.02)
-            asked = subprocess.run([*launcher, QUESTION], capture_output=True, text=True, timeout=60)
-            assert (asked.returncode, asked.stderr) == (0, "") and asked.stdout
-            assert "edgeshrink-runner" in Path(f"/proc/{service.pid}/cmdline").read_text(), "the shell is gone"
-        finally:
-            service.terminate()
-    assert service.returncode in (0, -signal.SIGTERM)
 
 
 def test_settings_of_the_device_are_taken(installed: Installing) -> None:

@@ -89,6 +89,20 @@ def test_a_rebuild_names_the_byte_that_differs(bundle: Path, warm_shell: Shell, 
     assert found == {f"model/{model.name}": 1_000_000}
 
 
+def test_a_rebuild_writes_nothing_outside_whatever_a_report_says(
+    bundle: Path, warm_shell: Shell, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    report = json.loads((copy / "report.json").read_text())
+    report["artifact"]["file"] = str(tmp_path / "planted.gguf")
+    (copy / "report.json").write_text(json.dumps(report))
+    again = warm_shell.run("rebuild", copy)
+    assert again.returncode == 2, again.stdout
+    assert "no file inside a bundle" in " ".join(again.stderr.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 def test_another_folder_umask_locale_and_time_zone_give_the_same_bytes(bundle: Path, warm_shell: Shell) -> None:
     script = 'umask 077; mkdir -p else; cp -R demo-out "else/the build"; exec "$@"'
     command = ["sh", "-c", script, "-", *_edgeshrink("bundle", "else/the build", "-o", "else/bundle")]

@@ -35,7 +35,10 @@ class AndroidBundler:
                     f"the runner opens GGUF files, and this is {manifest.format}", hint="leave the runner out"
                 )
             if (machine := read_elf(options.runner).machine) != "aarch64":
-                raise DataError(f"{options.runner} is for {machine}, an Android bundle's runner for 64-bit ARM")
+                raise DataError(
+                    f"{options.runner} is for {machine}, an Android bundle's runner for 64-bit ARM",
+                    hint="leave --runner out and say --with-runner: it is built then",
+                )
             check_library_pages(options.runner)
         if "aar" in parts and javac.find() is None:
             left = ",".join(part for part in parts if part not in ("aar", "sample")) or "module"

@@ -14,6 +14,7 @@ from edgeshrink.bundle.android.templates import filled
 from edgeshrink.bundle.archives.entries import pour_stream
 from edgeshrink.bundle.cargo import Cargo, lay
 from edgeshrink.core.events import Listener
+from edgeshrink.core.plain import plain
 
 _DIGESTS = ("md5", "sha1", "sha256")
 
@@ -28,7 +29,7 @@ def write_maven(cargo: Cargo, names: Names, aar: Path, listener: Listener) -> No
         "maven",
         "artifact.pom",
         **values,
-        description=escape(f"A {cargo.manifest.format} model for {engine.project} ({engine.package} {engine.version})"),
+        description=_text(f"A {cargo.manifest.format} model for {engine.project} ({engine.package} {engine.version})"),
         licences=_licences(cargo),
     )
     for path in (
@@ -55,9 +56,14 @@ def _digests(path: Path, listener: Listener) -> dict[str, str]:
 
 def _licences(cargo: Cargo) -> str:
     lines = [
-        f"    <license>\n      <name>{escape(licence.id)}</name>\n      <comments>{escape(licence.name)}</comments>\n"
+        f"    <license>\n      <name>{_text(licence.id)}</name>\n      <comments>{_text(licence.name)}</comments>\n"
         "    </license>\n"
         for licence in cargo.manifest.licences
         if licence.id
     ]
     return f"  <licenses>\n{''.join(lines)}  </licenses>\n" if lines else ""
+
+
+def _text(said: str) -> str:
+    """Of somebody's words: XML has no spelling at all for controls, lone surrogates and two more characters."""
+    return escape("".join("\ufffd" if char in "\ufffe\uffff" else char for char in plain(said)))

@@ -110,7 +110,7 @@ def _places(archive: Path, file: BinaryIO) -> Iterator[Place]:
             fields = row + _CENTRAL_BYTES + name_bytes
             local = _zip64_offset(archive, rows, row, rows[fields : fields + extra])
         row += _CENTRAL_BYTES + name_bytes + extra + comment
-        file.seek(local)
+        file.seek(min(local, size))
         head = file.read(_LOCAL_BYTES)
         if len(head) < _LOCAL_BYTES or head[:4] != _LOCAL:
             raise DataError(f"{archive} has no header for {plain(name)} where its directory says")
@@ -128,7 +128,7 @@ def _zip64_offset(archive: Path, rows: bytes, row: int, extras: bytes) -> int:
         place = at + 4 + 8 * sizes.count(_IN_ZIP64)
         if kind == _ZIP64 and place + 8 <= min(at + 4 + nbytes, len(extras)):
             (offset,) = struct.unpack_from("<Q", extras, place)
-            return min(int(offset), 1 << 62)
+            return int(offset)
         at += 4 + nbytes
     raise DataError(f"{archive} does not say where an entry lies")
 

@@ -17,7 +17,6 @@ def write_sample(cargo: Cargo, names: Names, *, from_maven: bool) -> None:
     values = {
         "name": names.artifact,
         "version": names.version,
-        "namespace": names.application_id,
         "application_id": names.application_id,
         "min_sdk": names.min_sdk,
         "no_compress": kotlin_list(no_compress(cargo.manifest)),

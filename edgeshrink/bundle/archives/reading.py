@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from edgeshrink.errors import DataError
+
+_UNSOUND = (zipfile.BadZipFile, RuntimeError, zlib.error, EOFError, NotADirectoryError)
+"""RuntimeError: encrypted, or packed in a way that zipfile does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ def unpack_zip(archive: Path, folder: Path, bounds: Bounds = Bounds()) -> tuple[
                 with opened.open(info) as source, place.open("xb") as copy:
                     shutil.copyfileobj(source, copy, 4 << 20)
                 place.chmod(0o755 if info.external_attr >> 16 & 0o100 else 0o644)
-    except zipfile.BadZipFile as error:
+    except _UNSOUND as error:
         raise DataError(f"{archive} is no sound zip file: {error}") from error
     except FileExistsError as error:
         raise DataError(f"{archive} holds {error.filename} twice") from error

@@ -18,6 +18,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LOCAL_HEADER_BYTES, _ZIP64_EXTRA_BYTES = 30, 20
 _PADDING_ID, _PADDING_HEAD_BYTES = 0xD935, 6
 _UNIX = 3
+_FOLDER = (stat.S_IFDIR | 0o755) << 16 | 0x10  # the last is what MS-DOS says
 
 
 def no_alignment(_: Entry) -> int:
@@ -33,7 +34,7 @@ def write_zip(
         for entry in entries:
             info = zipfile.ZipInfo(entry.name, _EPOCH)
             info.create_system = _UNIX
-            info.external_attr = (stat.S_IFREG | entry.mode) << 16
+            info.external_attr = _FOLDER if info.is_dir() else (stat.S_IFREG | entry.mode) << 16
             info.file_size = entry.nbytes
             info.extra = _padding(file.tell(), info, align(entry))
             with archive.open(info, "w", force_zip64=_needs_zip64(info)) as stream:

@@ -20,6 +20,7 @@ from edgeshrink.bundle.delta.checking import check_header, packed_bytes
 from edgeshrink.bundle.delta.packing import compressed, unpack
 from edgeshrink.core.delta import DELTA_SCHEMA, PatchHeader
 from edgeshrink.core.events import Listener
+from edgeshrink.core.values import first_wrong
 from edgeshrink.errors import DataError, UsageError
 
 _MAGIC: Final = f"{DELTA_SCHEMA}\n".encode()
@@ -71,9 +72,7 @@ def _header(path: Path, file: BinaryIO) -> PatchHeader:
         header = _ADAPTER.validate_json(unpack(frame, nbytes))
         check_header(header)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, f"at {where}: {first['msg']}") from error
+        raise _damaged(path, first_wrong(error)) from error
     except DataError as error:
         raise _damaged(path, error.message) from error
     return header

@@ -18,6 +18,7 @@ from edgeshrink.bundle.documents.purls import library_purl, model_purl
 from edgeshrink.core.bundle import Engine, LicenceNote
 from edgeshrink.core.lock import Lock
 from edgeshrink.core.manifest import ManifestFile
+from edgeshrink.core.plain import plain
 from edgeshrink.core.report import Report
 from edgeshrink.errors import DataError
 from edgeshrink.runtimes.packages import missing
@@ -133,7 +134,7 @@ def _ancestor(report: Report) -> Component:
         type=ComponentType.MACHINE_LEARNING_MODEL,
         bom_ref="source model",
         purl=purl,
-        licenses=_licences(source.license or ""),
+        licenses=_licences(plain(source.license or "").strip()),
         properties=[Property(name="edgeshrink:dirHash", value=source.digest)],
     )
 

@@ -66,7 +66,9 @@ class IosBundler:
         glue = _write_glue(cargo, options)
         write_package(cargo, "sample", "sample", texts={f"{module}Llama": glue.package})
         if not glue.package:
-            (cargo.folder / SWIFT / "sample" / "App" / "ModelApp.swift").unlink()
+            app = cargo.folder / SWIFT / "sample" / "App" / "ModelApp.swift"
+            app.unlink()
+            app.parent.rmdir()  # no signature covers an empty folder
         cargo.write("README.md", _readme(cargo.manifest, glue))
         notes = [glue.note] if glue.note else []
         if cargo.manifest.artifact_bytes > _LARGEST_APP:

@@ -52,7 +52,7 @@ def _judge_expression(stated: str) -> Judged:
         raise missing("bundle", f"license-expression cannot be loaded: {error}") from error
     try:
         return _judge_node(Licensing().parse(stated))
-    except (ExpressionError, RecursionError):
+    except (ExpressionError, RecursionError, IndexError):  # the last of an empty pair of brackets
         return _unknown(stated)
 
 
@@ -64,8 +64,10 @@ def _judge_node(node: Any) -> Judged:
         return Judged(judged.redistribution, f"Taken of the alternatives: {taken}. {judged.note}")
     if operator == "AND":
         return _together([_judge_node(argument) for argument in node.args])
-    base = getattr(node, "license_symbol", node)  # an exception (WITH) gives more rights, never fewer
-    return _judge_id(str(base))
+    # SPDX's exceptions (WITH) give more rights, never fewer; what else may stand there ("Commons-Clause") takes some.
+    if "exception" not in str(getattr(node, "exception_symbol", "exception")).lower():
+        return _unknown(str(node))
+    return _judge_id(str(getattr(node, "license_symbol", node)))
 
 
 def _together(parts: list[Judged]) -> Judged:

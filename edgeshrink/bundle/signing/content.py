@@ -14,7 +14,7 @@ from edgeshrink.bundle.signing.file_digests import Unreadable, read_bounded
 from edgeshrink.core.bundle import BUNDLE_NAME, BundleManifest
 from edgeshrink.core.digests import combined_sha256
 from edgeshrink.core.signature import Finding
-from edgeshrink.core.values import from_json_text
+from edgeshrink.core.values import first_wrong, from_json_text
 
 _PROVENANCE: Final = "provenance.json"
 _REPORT: Final = "report.json"
@@ -61,9 +61,7 @@ def _bundle(folder: Path, signed: Mapping[str, str]) -> BundleManifest:
     try:
         return from_json_text(BundleManifest, _content(folder, BUNDLE_NAME, signed))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise _Wrong(f"is not what a bundle has: at {where}: {first['msg']}") from error
+        raise _Wrong(f"is not what a bundle has: {first_wrong(error)}") from error
 
 
 def _content(folder: Path, name: str, signed: Mapping[str, str]) -> str:

@@ -59,10 +59,12 @@ def read_bounded(path: Path, most: int) -> bytes:
 def sha256_of(
     files: Iterable[FoundFile], *, known: Mapping[str, str], task: str, listener: Listener
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Digests by name, and by name why there is none. What is in `known` is not read."""
+    """Digests by name, and by name why there is none. What is in `known` is not read, by no other name either."""
     files = tuple(files)
     by_content: dict[tuple[int, int], list[FoundFile]] = {}
-    digests = {file.name: known[file.name] for file in files if file.name in known}
+    linked = {file.same: known[file.name] for file in files if file.name in known and file.same[1]}
+    digests = {file.name: linked[file.same] for file in files if file.same in linked}
+    digests |= {file.name: known[file.name] for file in files if file.name in known}
     for file in files:
         if file.name not in digests:
             by_content.setdefault(file.same if file.same[1] else (-1, len(by_content)), []).append(file)

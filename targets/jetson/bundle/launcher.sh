@@ -130,11 +130,7 @@ serviced() {
 
 # put COMMAND...: hand the question to it, "-": whoever called hands it over on stdin.
 put() {
-    if [ "$question" = - ]; then ("$@"); else printf '%s' "$question" | "$@"; fi
-    status=$?
-    # The runner says the answer and no more; the loader ends its line.
-    [ -n "$python" ] || [ ! -t 1 ] || printf '\n'
-    return $status
+    if [ "$question" = - ]; then "$@"; else printf '%s' "$question" | "$@"; fi
 }
 
 answer() {

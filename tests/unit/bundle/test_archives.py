@@ -202,3 +202,31 @@ def test_a_zip_beyond_two_gibibytes_is_whole(tmp_path: Path) -> None:
         assert archive.read("two") == b"tail"
         info = archive.getinfo("one")
         assert (info.header_offset + 30 + 3 + _local_extra_bytes(path, info)) % 16384 == 0
+
+
+def test_an_empty_folder_in_a_zip_is_a_folder(tmp_path: Path) -> None:
+    write_zip(tmp_path / "x.zip", [Entry("res/", b""), Entry("res.txt", b"x")])
+    with zipfile.ZipFile(tmp_path / "x.zip") as opened:
+        modes = {info.filename: info.external_attr >> 16 for info in opened.infolist()}
+    assert modes == {"res/": 0o040755, "res.txt": 0o100644}
+
+
+@pytest.mark.parametrize("harm", ["encrypted", "unknown method", "cut", "a file as a folder"])
+def test_what_zipfile_stumbles_over_is_no_sound_zip_file(tmp_path: Path, harm: str) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", b"text" * 1000)
+        if harm == "a file as a folder":
+            archive.writestr("a/b/c", b"text")
+    data = bytearray((tmp_path / "x.zip").read_bytes())
+    central = data.find(b"PK\x01\x02")
+    for head, flags, method in ((0, 6, 8), (central, 8, 10)):
+        if harm == "encrypted":
+            data[head + flags] |= 1
+        elif harm == "unknown method":
+            data[head + method] = 99
+    if harm == "cut":
+        data[31 : central - 4] = bytes([0xFF]) * (central - 35)
+    (tmp_path / "x.zip").write_bytes(data)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError):
+        unpack_zip(tmp_path / "x.zip", tmp_path / "out")

@@ -124,3 +124,12 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(RuntimeFailed, match=r"bad\.gguf"):
         read_words(tmp_path / "bad.gguf", "llama_cpp")
+
+
+@pytest.mark.parametrize(
+    "around", ["{{ '\\ud800' }}", "{{ 'x' * 200000 }}", "{{ '\\x00' }}"], ids=["half a character", "endless", "NUL"]
+)
+def test_what_no_prompt_is_stays_out_of_a_bundle(around: str) -> None:
+    chat, notes = chat_of(words(around + "{{ messages[0].content }}"), today=TODAY)
+    assert chat is None
+    assert "what no prompt is" in notes[0]

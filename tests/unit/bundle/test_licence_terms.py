@@ -170,3 +170,12 @@ def test_ids_are_found_whatever_their_case_and_suffix() -> None:
     assert row is not None
     assert known("LGPL-3.0-only") == known(" lgpl-3.0+ ") == row
     assert known("openrail++") is not None
+
+
+@pytest.mark.parametrize("stated", ["()", "MIT AND ()", "Apache-2.0 WITH Commons-Clause", "MIT WITH x", "(", "OR OR"])
+def test_what_is_no_expression_or_takes_rights_away_is_for_a_person_to_judge(stated: str) -> None:
+    assert judge_licence(stated).redistribution == "unknown"
+
+
+def test_an_exception_of_spdx_leaves_the_licence_as_it_is() -> None:
+    assert judge_licence("Apache-2.0 WITH LLVM-exception").redistribution == "allowed"

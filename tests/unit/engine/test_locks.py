@@ -40,12 +40,20 @@ def test_the_request_takes_what_the_lock_decided() -> None:
     assert request.calibration == Path("text")
 
 
+@pytest.mark.parametrize("scheme", ["Q4_K_M", "q4_k_m", "4bit", "gguf=Q4_K_M,onnx=int8"])
+def test_the_scheme_of_the_lock_may_be_asked_for_in_any_words(scheme: str) -> None:
+    assert pinned(Request(target="jetson", scheme=scheme), LOCK).scheme == "Q4_K_M"
+
+
 @pytest.mark.parametrize(
     ("asked", "flag"),
     [
         ({"target": "android"}, "--target"),
         ({"profile": "pixel-8"}, "--profile"),
         ({"format": "onnx"}, "--format"),
+        ({"scheme": "Q8_0"}, "--scheme"),
+        ({"scheme": "8bit"}, "--scheme"),
+        ({"scheme": "gguf=Q8_0,onnx=int4"}, "--scheme"),
         ({"context": 1024}, "--context"),
         ({"tensor_types": (("ffn_down", "Q6_K"),)}, "--tensor-type"),
         ({"revision": "main"}, "--revision"),

@@ -161,6 +161,16 @@ def test_a_signal_ends_it_while_it_waits_for_a_question(chat: Chat, place: Path)
     assert not place.exists()
 
 
+def test_ask_says_that_the_server_left_before_its_turn(chat: Chat, place: Path) -> None:
+    with chat.serving(place) as server, server.connect(), ThreadPoolExecutor(1) as others:
+        asked = others.submit(chat.ask, place, QUESTION)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(_LEAVES_S) == 0
+        assert (asked.result().returncode, asked.result().stdout) == (1, b"")
+        assert asked.result().stderr == b"edgeshrink-runner: the server is stopping\n"
+
+
 def test_a_client_that_says_nothing_does_not_hold_up_the_others(chat: Chat, place: Path) -> None:
     with chat.serving(place, "--patience-s", 0.3) as server, server.connect() as silent:
         silent.sendall(b"What I wanted to")

@@ -96,8 +96,10 @@ def _refuse(connection: socket.socket, why: str) -> None:
 
 
 def _rest(connection: socket.socket, line: bytes) -> str:
-    while len(line) < _LONGEST_LINE and (chunk := connection.recv(1 << 12)):
-        line += chunk
+    # A server that closes with some of the question unread resets the connection, after its last words.
+    with contextlib.suppress(ConnectionResetError):
+        while len(line) < _LONGEST_LINE and (chunk := connection.recv(1 << 12)):
+            line += chunk
     return line[:_LONGEST_LINE].decode("utf-8", "replace").strip()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,9 +68,9 @@ class Fields:
         return value
 
     def count(self, key: str) -> int:
-        """A whole number, zero or more."""
+        """A whole number, zero or more, that fits 64 bits."""
         value = self._get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
             raise self._wrong(key, "a whole number")
         return value
 
@@ -79,7 +79,7 @@ class Fields:
 
     def number(self, key: str) -> float:
         value = self._get(key)
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
             raise self._wrong(key, "a number")
         return float(value)
 

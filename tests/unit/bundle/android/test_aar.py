@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -16,6 +17,8 @@ from java_programs import API, needs
 from sample_cargo import DEMO_CHAT, sample_cargo
 
 from edgeshrink.bundle.android.bundler import BUNDLER
+from edgeshrink.bundle.android.maven import write_maven
+from edgeshrink.bundle.android.naming import names_of
 from edgeshrink.bundle.android.pages import PAGE_BYTES, places
 from edgeshrink.bundle.cargo import Cargo
 from edgeshrink.core.bundle import BundleOptions
@@ -136,3 +139,16 @@ def test_the_pom_says_its_coordinates_where_gradle_looks_for_them(cargo: Cargo) 
     metadata = ElementTree.parse(home / "maven-metadata.xml").getroot()
     assert metadata.findtext("versioning/release") == "1.0.0"
     assert metadata.find("versioning/lastUpdated") is None  # the time would differ each time
+
+
+def test_a_licence_of_any_words_leaves_the_pom_readable(tmp_path: Path) -> None:
+    cargo = sample_cargo(tmp_path / "bundle", b"weights", kind="android")
+    hostile = "</name><url>x</url>\x00\x1b[2J\ufffe\uffff & ${project.version} $group"
+    licences = (dataclasses.replace(cargo.manifest.licences[0], id=hostile, name=hostile),)
+    said = Cargo(cargo.folder, dataclasses.replace(cargo.manifest, licences=licences))
+    write_maven(said, names_of(said.manifest, BundleOptions()), cargo.folder / "model" / "tiny.gguf", silent)
+    (pom,) = cargo.folder.rglob("*.pom")
+    space = "{http://maven.apache.org/POM/4.0.0}"
+    (licence,) = ElementTree.parse(pom).getroot().findall(f"{space}licenses/{space}license")
+    assert [child.tag for child in licence] == [f"{space}name", f"{space}comments"]
+    assert (licence[0].text or "").startswith("</name><url>x</url>\ufffd")

@@ -178,6 +178,15 @@ def test_a_model_of_several_files_is_a_folder(classes: Path, tmp_path: Path, cac
     )
 
 
+def test_a_network_without_a_context_is_opened(classes: Path, tmp_path: Path, cache: Path) -> None:
+    engine = Engine("onnx", "onnxruntime", "onnxruntime", "1.31.1")
+    cargo = sample_cargo(
+        tmp_path / "network", MODEL, kind="android", format="onnx", engine=engine, main="model/net.onnx", context=0
+    )
+    facts = ask(classes, "folder", cargo.folder, cache, "engine=onnxruntime/1.31.1", "path")
+    assert (facts["context"], facts["path_sha256"]) == ("0", MODEL_SHA256)
+
+
 def test_names_that_lead_out_and_other_nonsense_are_refused(classes: Path, cargo: Cargo, cache: Path) -> None:
     sound = json.loads((cargo.folder / "bundle.json").read_text())
 

@@ -119,6 +119,17 @@ def test_entries_beyond_2_gib_are_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert data[found["c"] :][:3000] == b"C" * 3000
 
 
+def test_an_entry_beyond_any_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    path = tmp_path / "a.zip"
+    write_zip(path, [Entry("a", bytes(5000)), Entry("b", b"small")])
+    data, place = path.read_bytes(), struct.pack("<HHQ", 1, 8, 5000 + 30 + 20 + 1)
+    assert data.count(place) == 1
+    path.write_bytes(data.replace(place, struct.pack("<HHQ", 1, 8, (1 << 64) - 1)))
+    with pytest.raises(DataError, match="no header for b"):
+        places(path)
+
+
 def test_a_runner_in_the_bundle_lies_on_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("javac")
     monkeypatch.setattr(aar_module, "classes_jar", lambda: b"not asked here")

@@ -163,6 +163,11 @@ def test_without_a_commit_a_pte_gets_the_core_package_and_a_sentence(tmp_path: P
     assert 'EngineIdentity(project: "executorch", version: "1.5.1")' in (cargo.folder / "README.md").read_text()
 
 
+def test_no_folder_is_left_empty_as_no_signature_would_cover_it(tmp_path: Path) -> None:
+    write(pte(tmp_path / "b"))
+    assert all(any(folder.iterdir()) for folder in tmp_path.rglob("*") if folder.is_dir())
+
+
 def test_the_commit_of_another_version_is_refused(tmp_path: Path) -> None:
     known = replace(OPTIONS, executorch_revision="56cc93a96d5fb8d21554ec5f00fbad5a5b228bc4")
     cargo = pte(tmp_path / "bundle")

@@ -186,6 +186,18 @@ def test_what_does_not_fit_the_base_is_refused_before_anything_is_written(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bad.gguf"]
 
 
+def test_a_file_whose_name_no_bundle_holds_is_refused(adapter_file: Path, demo_bundle: Cargo, tmp_path: Path) -> None:
+    for name in ("a\\b.gguf", "a\nb.gguf", "C:x.gguf"):
+        with pytest.raises(DataError, match="no name for a file"):
+            bundle_adapter(
+                shutil.copy(adapter_file, tmp_path / name),
+                demo_bundle.folder,
+                tmp_path / "x",
+                BundleOptions(),
+                seal=None,
+            )
+
+
 def test_only_gguf_takes_adapters(adapter_file: Path, demo_gguf: Path) -> None:
     base = AdapterBase("x", demo_gguf, "0" * 64, "onnx", LLAMA, 512, "laptop-cpu", "this-machine")
     with pytest.raises(DataError, match="GGUF models alone"):

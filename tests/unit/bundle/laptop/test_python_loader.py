@@ -88,6 +88,8 @@ def test_a_manifest_without_an_end_is_not_read_to_it(loader: ModuleType, tmp_pat
         lambda said: said.update(context="512"),
         lambda said: said.update(context=True),
         lambda said: said.update(artifact_bytes=-1),
+        lambda said: said.update(context=10**400),
+        lambda said: said.update(fallback=dict.fromkeys(("threshold", "temperature", "risk", "coverage"), 10**400)),
         lambda said: said.update(artifact_sha256="A" * 64),
         lambda said: said.update(artifact_sha256="0" * 64),
         lambda said: said.update(main="model/other.gguf"),

@@ -16,11 +16,13 @@ import pytest
 from signed_bundles import SIGNED_AT, SignedBundle, sign_again, write_bundle
 
 from edgeshrink.bundle.signing import sign as sign_module
+from edgeshrink.bundle.signing.file_digests import sha256_of
 from edgeshrink.bundle.signing.keys import new_keys
 from edgeshrink.bundle.signing.names import CLAIMS_NAME, SIGNATURE_NAME
 from edgeshrink.bundle.signing.sign import sign, sign_file, sign_keyless
 from edgeshrink.bundle.signing.verify import verify, verify_file
-from edgeshrink.core.events import Progress
+from edgeshrink.bundle.signing.walking import walk
+from edgeshrink.core.events import Progress, silent
 from edgeshrink.errors import DataError, StepFailed, UsageError
 
 
@@ -228,3 +230,10 @@ def test_the_statement_is_what_the_library_writes(bundle: SignedBundle) -> None:
     names = [resource["name"] for resource in statement["predicate"]["resources"]]
     assert CLAIMS_NAME in names
     assert SIGNATURE_NAME not in names
+
+
+def test_a_file_of_known_digest_is_read_by_none_of_its_names(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(b"weights")
+    (tmp_path / "again").hardlink_to(tmp_path / "model")
+    digests, failures = sha256_of(walk(tmp_path).files, known={"model": "a" * 64}, task="", listener=silent)
+    assert (digests, failures) == ({"model": "a" * 64, "again": "a" * 64}, {})

@@ -3,7 +3,7 @@ plugins {
 }
 
 android {
-    namespace = "$namespace"
+    namespace = "dev.edgeshrink.sample"  // of the classes; an application id may hold words that Java keeps
     compileSdk = 35
 
     defaultConfig {

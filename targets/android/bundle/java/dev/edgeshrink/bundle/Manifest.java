@@ -35,9 +35,9 @@ final class Manifest {
         format = fields.text("format");
         Fields pair = fields.object("engine");
         engine = new Engine(pair.text("runtime"), pair.text("project"), pair.text("package"), pair.text("version"));
-        context = small(fields.whole("context"), "context");
+        context = small(fields.whole("context"), 0, "context");
         Long count = fields.optionalWhole("threads");
-        threads = count == null ? null : Integer.valueOf(small(count, "threads"));
+        threads = count == null ? null : Integer.valueOf(small(count, 1, "threads"));
         memoryBytes = fields.optionalWhole("memory_bytes");
         memoryLimitBytes = fields.optionalWhole("memory_limit_bytes");
         baseSha256 = fields.optionalText("base_sha256");
@@ -127,8 +127,8 @@ final class Manifest {
             fields.real("threshold"), fields.real("temperature"), fields.real("risk"), fields.real("coverage"));
     }
 
-    private static int small(long value, String what) throws BundleInvalid {
-        if (value < 1 || value > Integer.MAX_VALUE) {
+    private static int small(long value, int least, String what) throws BundleInvalid {
+        if (value < least || value > Integer.MAX_VALUE) {
             throw new BundleInvalid("bundle.json." + what + " is not what it should be");
         }
         return (int) value;

@@ -76,7 +76,7 @@ public final class ModelBundle {
         return manifest.engine;
     }
 
-    /** Tokens of context that the model was measured with. */
+    /** Tokens of context that the model was measured with; 0 for a network that generates no text. */
     public int context() {
         return manifest.context;
     }
