@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
+import pytest
 from built_gguf import build_gguf
 from built_runners import ready_runner
 from lab.programs import arm64_program
@@ -17,7 +19,12 @@ from edgeshrink.bundle.jetson.bundler import BUNDLER
 from edgeshrink.core.bundle import BundleOptions, Chat, Engine
 from edgeshrink.core.events import silent
 
+UNITS = tuple(f"edgeshrink-tiny{ending}" for ending in (".service", ".socket", "-check.service", "-check.timer"))
 ONNX = Engine("onnx", "onnxruntime-genai", "onnxruntime-genai", "0.18.0")
+
+
+def needs(program: str, package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} not installed (Debian: {package})")
 
 
 def looks_like_a_runner(path: Path, version: str = LLAMA.version) -> Path:

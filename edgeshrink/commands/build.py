@@ -65,7 +65,7 @@ def command(model: str | None, strict: bool, as_json: bool, yes: bool, **argumen
         refuse_without_device()
     if arguments["lock"] and not arguments["locked"]:
         raise UsageError("--lock names the lock of --locked", hint="add --locked, or leave --lock out")
-    named = (arguments["out"] or arguments["lock"]) and arguments["locked"] and arguments["format"] != "all"
+    named = (arguments["out"] or arguments["lock"]) and arguments["locked"] and arguments["format_"] != "all"
     if named and click.get_current_context().get_parameter_source("target") is ParameterSource.DEFAULT:
         arguments["target"] = ""  # the lock's own
     session = taken_options(arguments)

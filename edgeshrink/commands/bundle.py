@@ -92,6 +92,8 @@ def command(
 
     if key is not None and keyless:
         raise UsageError("--key and --keyless both say who signs", hint="choose one")
+    if key is None and (arguments["ask_passphrase"] or arguments["passphrase_file"] or (signer and not keyless)):
+        raise UsageError("a passphrase or a signer without a key: nothing would be signed", hint="add --key PRIVATE")
     passphrase = passphrase_of(arguments.pop("ask_passphrase"), arguments.pop("passphrase_file"))
     seal = Seal(key, passphrase, signer) if key is not None or keyless else None
     options = BundleOptions(**arguments)

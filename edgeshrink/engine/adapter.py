@@ -14,6 +14,7 @@ from edgeshrink.core.events import Listener, silent
 from edgeshrink.engine.built import read_built
 from edgeshrink.engine.bundle_manifest import engine_of, read_bundle
 from edgeshrink.engine.bundle_names import check_name, check_version, slug
+from edgeshrink.engine.bundle_options import check_options
 from edgeshrink.engine.bundle_place import check_place, refuse_loss
 from edgeshrink.engine.installed import versions
 from edgeshrink.engine.seal import Seal, check_seal, sealed
@@ -32,10 +33,13 @@ def bundle_adapter(
     listener: Listener = silent,
 ) -> Bundled:
     """Bundle the adapter in `path` into `folder`: whole, or not at all. DataError where it does not fit `base`."""
-    check_place(folder)
+    check_place(folder, base)
     check_seal(seal)
     if options.kind not in (None, "laptop"):
         raise UsageError(f"an adapter has no bundle for {options.kind}", hint="leave --for out: the loader takes it")
+    check_options("laptop", options)
+    if options.runner is not None or options.with_runner:
+        raise UsageError("an adapter has no runner of its own", hint="the bundle of its base has one")
     if not path.is_file():
         raise UsageError(f"{path} is no file", hint="with --base, name the adapter's GGUF")
     known = adapter_base(base)

@@ -14,6 +14,7 @@ from edgeshrink.bundle.documents.provenance import write_provenance
 from edgeshrink.bundle.licences.judging import licences_of, refuse_forbidden, sentences
 from edgeshrink.bundle.licences.texts import licence_texts
 from edgeshrink.bundle.registry import bundler
+from edgeshrink.bundle.signing.names import SIGNATURE_NAME
 from edgeshrink.catalog.requirements import check_extra
 from edgeshrink.catalog.targets import load_target
 from edgeshrink.core.bundle import (
@@ -27,17 +28,17 @@ from edgeshrink.core.bundled import Bundled
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.manifest import ManifestFile
 from edgeshrink.core.values import to_json
-from edgeshrink.devices.local import profile_for
 from edgeshrink.engine.built import Built, read_built
 from edgeshrink.engine.bundle_manifest import engine_of, manifest_of
 from edgeshrink.engine.bundle_names import check_name, check_version, slug
 from edgeshrink.engine.bundle_options import check_options, check_runner
 from edgeshrink.engine.bundle_place import check_disk, check_place, refuse_loss
-from edgeshrink.engine.bundle_runner import runner_for_bundle
+from edgeshrink.engine.bundle_runner import device_profile, runner_for_bundle
 from edgeshrink.engine.seal import Seal, check_seal, sealed
 from edgeshrink.engine.whole_folder import whole_folder
 from edgeshrink.errors import DataError, UsageError
 
+_UNSIGNED = "The bundle that stood here was signed, and this one is not: --key signs it."
 _SMALL_FILES_BYTES = 32 << 20
 """More than documents, code and a runner take together, besides the model."""
 
@@ -78,9 +79,10 @@ def _settled(built: Built, options: BundleOptions, listener: Listener) -> Bundle
     check_options(kind, options)
     runner = options.runner
     if runner is not None:
-        check_runner(kind, profile_for(built.report.profile, None), runner)
+        check_runner(kind, device_profile(kind, built.report.profile, listener), runner)
     elif options.with_runner or (kind == "jetson" and built.runtime == "llama_cpp"):
-        runner = runner_for_bundle(kind, profile_for(built.report.profile, None), listener=listener).path
+        profile = device_profile(kind, built.report.profile, listener)
+        runner = runner_for_bundle(kind, profile, listener=listener).path
     return replace(options, kind=kind, name=name, runner=runner)
 
 
@@ -112,6 +114,7 @@ def write_bundle(
     writer.check(manifest, options)
     copies = 1 + writer.copies(manifest, options)
     check_disk(folder, copies * (built.nbytes + _brought_bytes(options)) + _SMALL_FILES_BYTES, listener)
+    was_signed = seal is None and (folder / SIGNATURE_NAME).is_file()
     with whole_folder(folder) as staging:
         for file in built.files:
             if copy_hashed(file.path, staging / file.name, listener) != file.sha256:
@@ -125,7 +128,7 @@ def write_bundle(
         refuse_loss(folder, staging, manifest)
         known = {file.name: file.sha256 for file in built.files}
         claims = sealed(staging, seal, manifest, known, listener)
-    told = (*chat_notes, *sentences(licences, accepted=accept_licence), *notes)
+    told = (*chat_notes, *sentences(licences, accepted=accept_licence), *notes, *([_UNSIGNED] if was_signed else []))
     return Bundled(folder, manifest, claims, told)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edgeshrink.bundle.archives.reading import safe_name
+from edgeshrink.catalog.requirements import installed_version
 from edgeshrink.core.bundle import (
     BUNDLE_NAME,
     BUNDLE_SCHEMA,
@@ -98,6 +99,7 @@ def manifest_of(
 def _bundling_tools(options: BundleOptions) -> dict[str, str]:
     """What the bundle's bytes depend on beside the build's."""
     tools = {"edgeshrink (bundle)": versions()["edgeshrink"]}
+    tools |= {name: installed_version(name) for name in ("cyclonedx-python-lib", "packaging")}
     compiled = options.kind == "android" and options.archives and (not options.parts or "aar" in options.parts)
     return tools | ({"javac": javac.version()} if compiled else {})
 

@@ -22,9 +22,9 @@ def check_place(folder: Path, out: Path | None = None) -> None:
     if folder.exists() and not (folder / BUNDLE_NAME).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is no bundle", hint=_ELSEWHERE)
     if out is not None and out.resolve() in folder.resolve().parents:
-        raise UsageError(f"{folder} is inside the build {out}", hint=_ELSEWHERE)
+        raise UsageError(f"{folder} is inside {out}, which would not be as it was made any more", hint=_ELSEWHERE)
     if out is not None and folder.resolve() in out.resolve().parents:
-        raise UsageError(f"the build {out} is inside {folder}, whose place the bundle would take", hint=_ELSEWHERE)
+        raise UsageError(f"{out} is inside {folder}, whose place the bundle would take", hint=_ELSEWHERE)
 
 
 def check_disk(folder: Path, needed: int, listener: Listener) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from edgeshrink.catalog.targets import load_targets
 from edgeshrink.core.bundle import BundleKind
 from edgeshrink.core.events import Listener, notice
 from edgeshrink.core.profile import DeviceProfile
+from edgeshrink.devices.local import profile_for
 from edgeshrink.engine.runner_folder import runner_folder
 from edgeshrink.errors import DataError, DeviceError, ToolMissing, UsageError
 from edgeshrink.toolchain.elf import read_elf
@@ -21,6 +23,18 @@ from edgeshrink.toolchain.runner.platform import (
 )
 
 _ARM_ONLY = ("android", "jetson")
+
+
+def device_profile(kind: BundleKind, built_for: str, listener: Listener) -> DeviceProfile:
+    """The device that a runner in a bundle of `kind` is for: the profile `built_for` where it is of that kind, else the
+    usual one of the target that takes such bundles; a notice says so."""
+    profile = profile_for(built_for, None)
+    takers = [target for target in load_targets() if target.bundle == kind]
+    if not takers or any(target.family == profile.family for target in takers):
+        return profile
+    usual = profile_for(takers[0].default_profile, None)
+    listener(notice(f"the model was built for {profile.name}; the runner beside it is for {usual.name}"))
+    return usual
 
 
 def runner_for_bundle(kind: BundleKind, profile: DeviceProfile, *, listener: Listener) -> BuiltRunner:

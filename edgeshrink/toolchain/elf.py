@@ -57,6 +57,8 @@ def read_elf(path: Path) -> ElfHeaders:
                 alignments.append(alignment)
             elif kind == _INTERPRETER:
                 interpreter = _at(file, offset, min(nbytes, _LONGEST_PATH)).rstrip(b"\0").decode("utf-8", "replace")
+                if not interpreter:
+                    raise DataError(f"{path} names its loader outside of itself")
     if not alignments:
         raise DataError(f"{path} loads nothing")
     return ElfHeaders(MACHINES.get(machine, f"machine {machine}"), interpreter, min(alignments))

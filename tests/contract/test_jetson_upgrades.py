@@ -1,4 +1,4 @@
-"""What dpkg makes of one package after the other, in an arm64 Debian under qemu-user, where what systemd would be told is noted."""
+"""One package after the other, in an arm64 Debian under qemu-user, where what systemd would be told is noted."""
 
 from __future__ import annotations
 

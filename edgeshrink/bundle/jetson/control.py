@@ -39,7 +39,7 @@ def control_entries(
 
 def control(facts: PackageFacts, data: Sequence[Entry]) -> str:
     manifest, source = facts.manifest, facts.manifest.source
-    said = [f"{manifest.plan.scheme} of {_word(source.hub_id or source.given)}"] if source else []
+    said = [f"{_word(manifest.plan.scheme)} of {_word(source.hub_id or source.given)}"] if source else []
     said.append(f"opened by {manifest.engine.project} {manifest.engine.version} and by no other version.")
     what = "a language model that answers questions" if facts.answers else "a network"
     fields = {

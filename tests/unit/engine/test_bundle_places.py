@@ -73,7 +73,7 @@ def test_a_bundle_is_neither_in_its_build_nor_around_it(tmp_path: Path) -> None:
     build = tmp_path / "bundle" / "build"
     build.mkdir(parents=True)
     (tmp_path / "bundle" / "bundle.json").touch()
-    for place, why in ((build / "app", "inside the build"), (tmp_path / "bundle", "whose place")):
+    for place, why in ((build / "app", "would not be as it was"), (tmp_path / "bundle", "whose place")):
         with pytest.raises(UsageError, match=why):
             check_place(place, build)
 

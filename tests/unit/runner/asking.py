@@ -15,6 +15,8 @@ from native_runner import LONGEST_S, Runner
 BEFORE, AFTER = "<|begin|><|user|>", "<|end|><|assistant|>"
 """What the demo's chat template writes around a question."""
 QUESTION = "What does Maria have?"
+LEAVES_S = 5.0
+"""A server that is asked to leave should take one: a busy machine may need more."""
 _PATIENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 
 

@@ -6,20 +6,17 @@ import json
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from asking import QUESTION, Chat, Server, notified, rest, say
+from asking import LEAVES_S, QUESTION, Chat, Server, rest, say
 from native_runner import LONGEST_S
 
 ENDLESS = ("--tokens", 100_000, "--temperature", 3)
 """At that temperature hardly an answer ends by itself."""
-_LEAVES_S = 5.0  # it should take one: a busy machine may need more
 
 
 @pytest.fixture
@@ -145,8 +142,8 @@ def test_a_signal_ends_it_and_its_socket_file_in_the_middle_of_an_answer(
         assert client.recv(1)
         began = time.monotonic()
         server.process.send_signal(sign)
-        assert server.process.wait(_LEAVES_S) == 0
-        assert time.monotonic() - began < _LEAVES_S
+        assert server.process.wait(LEAVES_S) == 0
+        assert time.monotonic() - began < LEAVES_S
         assert not place.exists()
         assert server.heard.recv(100) == b"STOPPING=1"
         assert rest_or_reset(client).endswith(b"\xffthe server is stopping\n")
@@ -155,7 +152,7 @@ def test_a_signal_ends_it_and_its_socket_file_in_the_middle_of_an_answer(
 def test_a_signal_ends_it_while_it_waits_for_a_question(chat: Chat, place: Path) -> None:
     with chat.serving(place) as server, server.connect() as client, server.connect() as waiting:
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(_LEAVES_S) == 0
+        assert server.process.wait(LEAVES_S) == 0
         for one in (client, waiting):
             assert rest_or_reset(one) == b"\xffthe server is stopping\n"
     assert not place.exists()
@@ -166,7 +163,7 @@ def test_ask_says_that_the_server_left_before_its_turn(chat: Chat, place: Path) 
         asked = others.submit(chat.ask, place, QUESTION)
         time.sleep(0.3)
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(_LEAVES_S) == 0
+        assert server.process.wait(LEAVES_S) == 0
         assert (asked.result().returncode, asked.result().stdout) == (1, b"")
         assert asked.result().stderr == b"edgeshrink-runner: the server is stopping\n"
 
@@ -220,7 +217,7 @@ def test_a_socket_file_of_another_server_is_not_taken_away(chat: Chat, place: Pa
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(str(place))
             server.process.terminate()
-            assert server.process.wait(_LEAVES_S) == 0
+            assert server.process.wait(LEAVES_S) == 0
             assert place.is_socket()
 
 
@@ -239,52 +236,3 @@ def test_without_a_socket_it_is_a_wrong_command_line(chat: Chat) -> None:
     done = chat.run("serve", *chat.options())
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"serve wants --socket" in done.stderr
-
-
-# As systemd does: the socket is descriptor 3, and the process knows that it is meant.
-_HAND_OVER = """
-import os, socket, sys
-listening = socket.socket(socket.AF_UNIX)
-listening.bind(sys.argv[1])
-listening.listen(5)
-if listening.fileno() != 3:
-    os.dup2(listening.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ["LISTEN_PID"] = str(os.getpid()) if sys.argv[2] == "mine" else "1"
-os.environ["LISTEN_FDS"] = sys.argv[3]
-os.execv(sys.argv[4], sys.argv[4:])
-"""
-
-
-def handed_over(chat: Chat, place: Path, whose: str, count: str) -> list[str]:
-    return [sys.executable, "-c", _HAND_OVER, str(place), whose, count, *chat.runner.command("serve", *chat.options())]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
-def test_a_socket_from_systemd_is_served_and_stays(chat: Chat, place: Path, tmp_path: Path) -> None:
-    with notified(tmp_path / "notify", abstract=True) as (heard, address):
-        process = subprocess.Popen(handed_over(chat, place, "mine", "1"), env={"NOTIFY_SOCKET": address})
-        try:
-            assert heard.recv(100) == b"READY=1"
-            assert chat.ask(place, QUESTION).stdout == chat.answer("--prompt", QUESTION).stdout
-            process.terminate()
-            assert process.wait(_LEAVES_S) == 0
-            assert heard.recv(100) == b"STOPPING=1"
-            assert place.is_socket()
-        finally:
-            process.kill()
-            process.wait()
-
-
-@pytest.mark.parametrize(
-    ("whose", "count", "code", "words"),
-    [("mine", "2", 1, "LISTEN_FDS is 2"), ("another's", "1", 2, "serve wants --socket")],
-)
-def test_a_socket_that_is_not_meant_is_not_taken(
-    chat: Chat, place: Path, whose: str, count: str, code: int, words: str
-) -> None:
-    done = subprocess.run(
-        handed_over(chat, place, whose, count), capture_output=True, env={}, timeout=LONGEST_S, check=False
-    )
-    assert done.returncode == code
-    assert words in done.stderr.decode()

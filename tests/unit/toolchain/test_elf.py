@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform as host
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,18 @@ def test_a_script_is_no_program(tmp_path: Path) -> None:
     path.write_text("#!/bin/sh\n" + "#" * 100, encoding="utf-8")
     with pytest.raises(DataError, match="no ELF file"):
         read_elf(path)
+
+
+@linux
+@pytest.mark.parametrize("where", [1 << 40, 1 << 62, 1 << 63])
+@pytest.mark.parametrize("field", ["headers", "loader"])
+def test_a_place_that_no_file_has_is_refused(tmp_path: Path, where: int, field: str) -> None:
+    program = bytearray(Path(sys.executable).resolve().read_bytes())
+    (table,) = struct.unpack_from("<Q", program, 32)
+    size, count = struct.unpack_from("<HH", program, 54)
+    rows = range(table, table + size * count, size)
+    loader = next(row for row in rows if struct.unpack_from("<I", program, row) == (3,))
+    struct.pack_into("<Q", program, 32 if field == "headers" else loader + 8, where)
+    (tmp_path / "program").write_bytes(program)
+    with pytest.raises(DataError, match=r"within its program headers|outside of itself"):
+        read_elf(tmp_path / "program")

@@ -125,6 +125,24 @@ def test_a_file_that_is_no_socket_stays(demo_python: Python, tmp_path: Path) -> 
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_the_reason_of_a_server_that_read_no_question_is_said(demo_python: Python, place: Path) -> None:
+    """It closes with bytes unread, and the connection is reset."""
+    asking = "import pathlib, sys; from edgeshrink_demo import serving; [*serving.ask(pathlib.Path(sys.argv[1]), 'Hi')]"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place))
+        server.listen()
+        server.settimeout(60)
+        asked = subprocess.Popen(
+            [demo_python.program, "-c", asking, place], env=demo_python.environment(), stderr=subprocess.PIPE, text=True
+        )
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(60)
+            assert connection.recv(2, socket.MSG_PEEK | socket.MSG_WAITALL) == b"Hi"
+            connection.sendall(b"\xffthe service is stopping\n")
+    assert asked.communicate(timeout=60)[1].splitlines()[-1].endswith("BundleError: the service is stopping")
+
+
 def test_a_socket_that_systemd_passes_is_served(
     demo_python: Python, place: Path, notify: socket.socket, tmp_path: Path
 ) -> None:
