@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 from built_runners import ready_runner
-from jetson_packages import demo_package
+from jetson_packages import ONNX, demo_package, onnx_wheels
+from sample_cargo import sample_cargo
+
+from edgeshrink.bundle.jetson.bundler import BUNDLER
+from edgeshrink.core.bundle import BundleOptions
+from edgeshrink.core.events import silent
 
 NAME = "edgeshrink-tiny"
 QUESTION = "What is the capital of France?"
@@ -79,3 +84,22 @@ def test_the_socket_that_systemd_passes_is_the_one(launcher: list[str]) -> None:
             service.terminate()
             place.unlink(missing_ok=True)
     assert service.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_python_is_started_where_nobody_can_put_modules(tmp_path: Path) -> None:
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx/genai_config.json").write_text("{}")
+    cargo = sample_cargo(tmp_path / "b", tmp_path / "onnx", kind="jetson", engine=ONNX, format="onnx", main="model/o")
+    options = BundleOptions("jetson", "tiny", wheels=onnx_wheels(tmp_path / "w"), archives=False)
+    BUNDLER.write(cargo, options, silent)
+    home = cargo.folder / "root/opt/edgeshrink/tiny"
+    interpreter = home / "python/bin/python3"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.write_text("#!/bin/sh\npwd\n")
+    interpreter.chmod(0o755)
+    script = (cargo.folder / "root/usr/bin" / NAME).read_text()
+    (tmp_path / "launcher").write_text(script.replace("home=/opt/edgeshrink/tiny", f"home={home}"))
+    for words, place in (("serve", "/"), ("python", str(tmp_path))):
+        command = ["sh", tmp_path / "launcher", words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=_TAKES_S, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{place}\n", "")

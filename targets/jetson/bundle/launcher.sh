@@ -173,6 +173,9 @@ checked=
 THREADS=$threads CONTEXT=$context GPU_LAYERS=$gpu_layers ANSWER_TOKENS=256
 [ ! -r "/etc/default/$me" ] || . "/etc/default/$me"
 
+# Before 3.11 a Python finds modules where it is started: somebody else's, in a folder that anyone may write to.
+[ "${1:-}" = python ] || cd /
+
 case ${1:---help} in
     -h | --help) usage ;;
     about) cat "$home/about.txt" ;;
