@@ -8,9 +8,8 @@ from typing import Any, get_args
 import click
 
 from edgeshrink.commands.options import json_option, show
-from edgeshrink.commands.passphrases import passphrase_of, passphrase_options
+from edgeshrink.commands.passphrases import passphrase_options, seal_of
 from edgeshrink.core.bundle import KINDS, BundleOptions, Delivery
-from edgeshrink.errors import UsageError
 
 _PARTS = ("aar", "module", "ai-pack", "sample")
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -87,15 +86,10 @@ def command(
 
     Exit codes: 0 done, 2 an error. A failed bundle leaves nothing behind.
     """
-    from edgeshrink.engine.seal import Seal
     from edgeshrink.report.progress import ProgressBars
 
-    if key is not None and keyless:
-        raise UsageError("--key and --keyless both say who signs", hint="choose one")
-    if key is None and (arguments["ask_passphrase"] or arguments["passphrase_file"] or (signer and not keyless)):
-        raise UsageError("a passphrase or a signer without a key: nothing would be signed", hint="add --key PRIVATE")
-    passphrase = passphrase_of(arguments.pop("ask_passphrase"), arguments.pop("passphrase_file"))
-    seal = Seal(key, passphrase, signer) if key is not None or keyless else None
+    ask, file = arguments.pop("ask_passphrase"), arguments.pop("passphrase_file")
+    seal = seal_of(key, ask, file, signer, keyless=keyless)
     options = BundleOptions(**arguments)
     folder = folder or default_folder(source)
     with ProgressBars(quiet=as_json) as listener:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgeshrink.commands.options import json_option, json_text, show
-from edgeshrink.commands.passphrases import passphrase_of, passphrase_options
+from edgeshrink.commands.passphrases import passphrase_options, seal_of
 
 _BUILD = click.Path(path_type=Path)
 
@@ -40,11 +40,9 @@ def command(
     Tensors that did not change are not in the patch. Whoever has OLD makes NEW of it with `edgeshrink apply`.
     """
     from edgeshrink.engine.delta import delta
-    from edgeshrink.engine.seal import Seal
     from edgeshrink.report.progress import ProgressBars
 
-    passphrase = passphrase_of(ask_passphrase, passphrase_file)
-    seal = Seal(key, passphrase, signer) if key is not None else None
+    seal = seal_of(key, ask_passphrase, passphrase_file, signer)
     with ProgressBars(quiet=as_json) as listener:
         made = delta(old, new, patch, seal=seal, listener=listener)
     if as_json:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from edgeshrink.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeshrink.engine.seal import Seal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,3 +45,15 @@ def passphrase_of(ask: bool, file: Path | None, *, new: bool = False) -> str | N
         raise UsageError("a passphrase is asked for on a terminal, and this is none", hint=hint)
     typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=new, err=True)
     return typed
+
+
+def seal_of(key: Path | None, ask: bool, file: Path | None, signer: str, *, keyless: bool = False) -> Seal | None:
+    """Who signs; None where nobody does. UsageError where the options leave that open."""
+    from edgeshrink.engine.seal import Seal
+
+    if key is not None and keyless:
+        raise UsageError("--key and --keyless both say who signs", hint="choose one")
+    if key is None and (ask or file or (signer and not keyless)):
+        raise UsageError("a passphrase or a signer without a key: nothing would be signed", hint="add --key PRIVATE")
+    passphrase = passphrase_of(ask, file)
+    return Seal(key, passphrase, signer) if key is not None or keyless else None

@@ -66,6 +66,8 @@ def bundle(
         raise UsageError(
             f"{out} failed its budget: {failed}", hint="build what fits, or say --accept-verdict to bundle it anyway"
         )
+    # Before the runner, which may take minutes to build.
+    refuse_forbidden(licences_of(built.report, engine_of(built), built.licence_texts), accepted=accept_licence)
     settled = _settled(built, options, listener)
     return write_bundle(built, folder, settled, seal=seal, accept_licence=accept_licence, listener=listener)
 

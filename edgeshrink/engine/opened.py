@@ -15,7 +15,7 @@ from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.request import Request
 from edgeshrink.core.tokenizer import Vocabulary
-from edgeshrink.errors import UnsupportedModel
+from edgeshrink.errors import UnsupportedModel, UsageError
 from edgeshrink.planning.layout import check_source, layout, parameter_count
 from edgeshrink.store import Store
 from edgeshrink.store.digests import combined_sha256, remembered_sha256
@@ -53,7 +53,12 @@ def open_model(request: Request, *, fetch_weights: bool = True) -> OpenModel:
 
 
 def network_of(request: Request) -> NetworkSource | None:
-    """The network that the request is about; None where its model is a language model."""
+    """The network that the request is about; None where its model is a language model.
+
+    UsageError where a revision is asked for of what has none.
+    """
+    if request.revision and (request.model is None or Path(request.model).expanduser().exists()):
+        raise UsageError("--revision is for a hub model", hint="leave it out: the files are taken as they are")
     if request.model is None:
         return None
     return network_source(request.model, offline=request.offline, revision=request.revision)
