@@ -24,16 +24,19 @@ from pathlib import Path
 
 from convert import Run, run
 
-from edgeshrink.core.lock import LOCK_NAME
-from edgeshrink.engine.lock import lock_text, read_lock
-from edgeshrink.report.json import report_from_json, report_to_json
-from edgeshrink.report.manifest import MANIFEST_NAME, REPORT_NAME, read_manifest, write_manifest
-
-_PIECE = 64 << 20
+_PIECE = 4 << 20
 
 
-def enlarge(out: Path, nbytes: int) -> Path:
-    """Let the build in `out` have an artifact of `nbytes`, true in its report, lock and manifest."""
+def enlarge(out: Path, nbytes: int) -> None:
+    """Let the build in `out` have an artifact of `nbytes`, true in its report, lock and manifest.
+
+    In a process of its own: a contender would inherit the peak of this one.
+    """
+    from edgeshrink.core.lock import LOCK_NAME
+    from edgeshrink.engine.lock import lock_text, read_lock
+    from edgeshrink.report.json import report_from_json, report_to_json
+    from edgeshrink.report.manifest import MANIFEST_NAME, REPORT_NAME, read_manifest, write_manifest
+
     report = report_from_json((out / REPORT_NAME).read_text(encoding="utf-8"))
     versions = read_manifest(out).versions
     artifact = out / report.artifact.file
@@ -48,7 +51,6 @@ def enlarge(out: Path, nbytes: int) -> Path:
     (out / LOCK_NAME).write_text(lock_text(lock), encoding="utf-8")
     (out / MANIFEST_NAME).unlink()
     write_manifest(out, changed, versions, known_sha256={report.artifact.file: sha256})
-    return artifact
 
 
 def contenders(work: Path, artifact: Path) -> dict[str, list[str]]:
@@ -70,13 +72,19 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to work; it needs six times the size")
     parser.add_argument("--json", type=Path, help="write all figures there")
+    parser.add_argument("--enlarge", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.enlarge:
+        enlarge(Path(given.enlarge[0]), int(given.enlarge[1]))
+        return
     with tempfile.TemporaryDirectory(prefix="edgeshrink-bench-", dir=given.folder) as folder:
         work, log = Path(folder), Path(folder) / "log"
         ours = [sys.executable, "-m", "edgeshrink"]
         subprocess.run([*ours, "build", "--target", "laptop-cpu", "--scheme", "Q4_K_M", "-o", work / "out"], check=True)
         subprocess.run([*ours, "keys", "new", "-o", work / "keys"], check=True, stdout=subprocess.DEVNULL)
-        artifact = enlarge(work / "out", int(given.gib * 2**30))
+        nbytes = str(int(given.gib * 2**30))
+        subprocess.run([sys.executable, __file__, "--enlarge", work / "out", nbytes], check=True)
+        artifact = next((work / "out").glob("*.gguf"))
         runs: dict[str, list[Run]] = {name: [] for name in contenders(work, artifact)}
         for turn in range(given.repetitions):
             for name, command in contenders(work, artifact).items():
