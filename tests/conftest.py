@@ -13,8 +13,11 @@ from edgeshrink.store import store_root
 
 __all__ = ["adb_device", "lab", "ssh_device", "x86_ssh_device"]
 
-# A run started in the background by a script has Ctrl-C ignored, and so would every process that the tests interrupt.
+# A run started in the background by a script (or by nohup) has Ctrl-C (SIGHUP) ignored, and so would every process have
+# that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Runners for devices take minutes to build: tests share those of the person's own cache, which are kept by content.
 os.environ.setdefault("EDGESHRINK_RUNNERS", str(store_root() / "runners"))

@@ -17,7 +17,7 @@ from lab.proxy import Wire
 from lab.unavailable import skip
 
 _FILLER = Path(".lab-filler")
-_CLEAN_S = 10.0
+_CLEAN_S = 20.0
 
 
 class LabDevice(ABC):
