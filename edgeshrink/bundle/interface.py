@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from edgeshrink.bundle.cargo import Cargo
@@ -17,6 +18,9 @@ class Bundler(Protocol):
 
     def copies(self, manifest: BundleManifest, options: BundleOptions) -> int:
         """How many times the model's bytes are written besides the plain copy: into archives."""
+
+    def tools(self, options: BundleOptions) -> Mapping[str, str]:
+        """Versions of the programs that this kind's bytes depend on; empty where there are none."""
 
     def write(self, cargo: Cargo, options: BundleOptions, listener: Listener) -> tuple[str, ...]:
         """Add this kind's files to `cargo.folder`, a README.md among them; sentences the person should read."""

@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import click
 
+from edgeshrink.bundle.android.parts import PARTS
 from edgeshrink.commands.options import json_option, show
 from edgeshrink.commands.passphrases import passphrase_options, seal_of
 from edgeshrink.core.bundle import KINDS, BundleOptions, Delivery
 
-_PARTS = ("aar", "module", "ai-pack", "sample")
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -19,8 +19,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 def _parts(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
     parts = tuple(part for part in value.split(",") if part)
     for part in parts:
-        if part not in _PARTS:
-            raise click.BadParameter(f"{part!r} is none of {', '.join(_PARTS)}")
+        if part not in PARTS:
+            raise click.BadParameter(f"{part!r} is none of {', '.join(PARTS)}")
     return parts
 
 
@@ -61,7 +61,7 @@ def default_folder(out: Path) -> Path:
     default="",
     callback=_parts,
     metavar="LIST",
-    help=f"Android: some of {','.join(_PARTS)}; all when left out.",
+    help=f"Android: some of {','.join(PARTS)}; all when left out.",
 )
 @click.option("--xcframework-url", default="", metavar="URL", help="iOS: llama.cpp's XCFramework.")
 @click.option("--xcframework-checksum", default="", metavar="SHA256", help="iOS: its checksum, as SwiftPM computes it.")

@@ -111,8 +111,10 @@ def write_bundle(
     documents["bom.cdx.json"] = write_bom(
         built.report, artifact, built.manifest.versions, engine, licences, lock=built.lock
     )
-    manifest = manifest_of(built, options, engine, chat, licences, accept_licence, documents)
-    writer = bundler(manifest.kind)
+    assert options.kind is not None
+    writer = bundler(options.kind)
+    tools = writer.tools(options)
+    manifest = manifest_of(built, options, engine, chat, licences, accept_licence, documents, tools)
     writer.check(manifest, options)
     copies = 1 + writer.copies(manifest, options)
     check_disk(folder, copies * (built.nbytes + _brought_bytes(options)) + _SMALL_FILES_BYTES, listener)

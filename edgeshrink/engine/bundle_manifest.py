@@ -30,7 +30,7 @@ from edgeshrink.core.values import first_wrong, from_json
 from edgeshrink.engine.built import Built
 from edgeshrink.engine.installed import versions
 from edgeshrink.errors import DataError
-from edgeshrink.toolchain import javac
+from edgeshrink.store.digests import file_sha256
 
 _LARGEST = 16 << 20
 """Bytes of a bundle.json, as the loaders have it."""
@@ -60,6 +60,7 @@ def manifest_of(
     licences: tuple[LicenceNote, ...],
     accepted: bool,
     documents: Mapping[str, bytes],
+    tools: Mapping[str, str],
 ) -> BundleManifest:
     """`bundle.json` of the build: `documents` are all its files but the model's."""
     report, memory = built.report, _memory(built.report)
@@ -83,7 +84,7 @@ def manifest_of(
         memory_limit_bytes=_memory_limit(report),
         source=built.manifest.source,
         plan=built.manifest.plan,
-        tools={**built.manifest.versions, **_bundling_tools(options)},
+        tools={**built.manifest.versions, **_bundling_tools(tools)},
         base_sha256=None,
         chat=chat,
         fallback=report.fallback,
@@ -96,12 +97,10 @@ def manifest_of(
     return _sound(made, "the build")
 
 
-def _bundling_tools(options: BundleOptions) -> dict[str, str]:
-    """What the bundle's bytes depend on beside the build's."""
-    tools = {"edgeshrink (bundle)": versions()["edgeshrink"]}
-    tools |= {name: installed_version(name) for name in ("cyclonedx-python-lib", "packaging")}
-    compiled = options.kind == "android" and options.archives and (not options.parts or "aar" in options.parts)
-    return tools | ({"javac": javac.version()} if compiled else {})
+def _bundling_tools(tools: Mapping[str, str]) -> dict[str, str]:
+    """What the bundle's bytes depend on beside the build's; `tools` are those of its kind."""
+    libraries = {name: installed_version(name) for name in ("cyclonedx-python-lib", "packaging")}
+    return {"edgeshrink (bundle)": versions()["edgeshrink"], **libraries, **tools}
 
 
 def _recorded(options: BundleOptions) -> BundleRequest:
@@ -124,14 +123,9 @@ def _given_sha256(path: Path | None) -> str:
     if path is None:
         return ""
     if path.is_file():
-        return _file_sha256(path)
+        return file_sha256(path)
     files = (file for file in path.rglob("*") if file.is_file())
-    return combined_sha256((file.relative_to(path).as_posix(), _file_sha256(file)) for file in files)
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return combined_sha256((file.relative_to(path).as_posix(), file_sha256(file)) for file in files)
 
 
 def _sha256(content: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from edgeshrink.bundle.android.aar import write_aar
@@ -49,6 +50,9 @@ class AndroidBundler:
 
     def copies(self, manifest: BundleManifest, options: BundleOptions) -> int:
         return 1 if "aar" in parts_of(options) else 0
+
+    def tools(self, options: BundleOptions) -> Mapping[str, str]:
+        return {javac.NAME: javac.version()} if "aar" in parts_of(options) else {}
 
     def write(self, cargo: Cargo, options: BundleOptions, listener: Listener) -> tuple[str, ...]:
         names, parts = names_of(cargo.manifest, options), parts_of(options)

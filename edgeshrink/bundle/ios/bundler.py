@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 
@@ -53,6 +54,9 @@ class IosBundler:
 
     def copies(self, manifest: BundleManifest, options: BundleOptions) -> int:
         return 0
+
+    def tools(self, options: BundleOptions) -> Mapping[str, str]:
+        return {}
 
     def write(self, cargo: Cargo, options: BundleOptions, listener: Listener) -> tuple[str, ...]:
         module = module_name(cargo.manifest.name)

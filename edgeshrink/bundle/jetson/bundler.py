@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgeshrink.bundle.archives.entries import in_order, tree
 from edgeshrink.bundle.cargo import Cargo, settle_modes
 from edgeshrink.bundle.jetson.control import control_entries
@@ -26,6 +28,9 @@ class JetsonBundler:
 
     def copies(self, manifest: BundleManifest, options: BundleOptions) -> int:
         return int(options.archives)
+
+    def tools(self, options: BundleOptions) -> Mapping[str, str]:
+        return {}
 
     def write(self, cargo: Cargo, options: BundleOptions, listener: Listener) -> tuple[str, ...]:
         facts = _facts(cargo.manifest, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgeshrink.bundle.archives.entries import Entry, copy_hashed, in_order, tree
@@ -38,6 +39,9 @@ class LaptopBundler:
 
     def copies(self, manifest: BundleManifest, options: BundleOptions) -> int:
         return 2 if options.archives else 0
+
+    def tools(self, options: BundleOptions) -> Mapping[str, str]:
+        return {}
 
     def write(self, cargo: Cargo, options: BundleOptions, listener: Listener) -> tuple[str, ...]:
         names = project_names(cargo.manifest)

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from model_signing import hashing, signing
-from signed_bundles import SignedBundle, sign_again, signed_bundle
+from signed_bundles import Json, SignedBundle, findings, named, resign, rewrite, sign_again, signed_bundle
 
-from edgeshrink.bundle.cargo import write_file
 from edgeshrink.bundle.signing import walking
 from edgeshrink.bundle.signing.keys import new_keys
 from edgeshrink.bundle.signing.names import CLAIMS_NAME, SIGNATURE_NAME
 from edgeshrink.bundle.signing.verify import verify
-from edgeshrink.core.signature import Finding
 from edgeshrink.errors import DataError, UsageError
-
-Json = dict[str, Any]
-
-
-def findings(bundle: SignedBundle) -> tuple[Finding, ...]:
-    return verify(bundle.folder, key=bundle.public).findings
-
-
-def named(bundle: SignedBundle) -> list[tuple[str, str]]:
-    return [(finding.kind, finding.name) for finding in findings(bundle)]
 
 
 def refusal(bundle: SignedBundle) -> str:
@@ -44,31 +25,6 @@ def refusal(bundle: SignedBundle) -> str:
     assert found.claims is None
     assert [(finding.kind, finding.name) for finding in found.findings] == [("signature", SIGNATURE_NAME)]
     return found.findings[0].detail
-
-
-def rewrite(bundle: SignedBundle, change: Callable[[Json], object]) -> None:
-    path = bundle.folder / SIGNATURE_NAME
-    outer = json.loads(path.read_bytes())
-    change(outer)
-    path.write_text(json.dumps(outer, separators=(",", ":"), ensure_ascii=False))
-
-
-def resign(bundle: SignedBundle, change: Callable[[Json], object]) -> None:
-    """A statement that was changed, and well signed by the right key: a signer that is not us."""
-
-    def sign(outer: Json) -> None:
-        envelope = outer["dsseEnvelope"]
-        statement = json.loads(base64.b64decode(envelope["payload"]))
-        changed = change(statement)
-        payload = changed if isinstance(changed, bytes) else json.dumps(statement).encode()
-        key = load_pem_private_key(bundle.key.read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        kind = envelope["payloadType"]
-        signed = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
-        envelope["payload"] = base64.b64encode(payload).decode()
-        envelope["signatures"][0]["sig"] = base64.b64encode(key.sign(signed, ec.ECDSA(hashes.SHA256()))).decode()
-
-    rewrite(bundle, sign)
 
 
 def test_each_difference_has_its_name(bundle: SignedBundle) -> None:
@@ -260,95 +216,6 @@ def test_a_bundle_that_the_library_signed_by_its_defaults_is_refused(bundle: Sig
     signer = signing.Config().use_elliptic_key_signer(private_key=bundle.key).set_hashing_config(config)
     signer.sign(bundle.folder, bundle.folder / SIGNATURE_NAME)
     assert "leaves files out" in refusal(bundle)
-
-
-def signed_anew(bundle: SignedBundle, name: str, content: bytes) -> tuple[Finding, ...]:
-    write_file(bundle.folder / name, content)
-    sign_again(bundle.folder, bundle.key)
-    return findings(bundle)
-
-
-def edited(bundle: SignedBundle, file: str, **changes: object) -> bytes:
-    return json.dumps({**json.loads((bundle.folder / file).read_bytes()), **changes}).encode()
-
-
-@pytest.mark.parametrize(
-    ("changes", "name", "told"),
-    [
-        ({"artifact_sha256": "0" * 64}, "model/tiny.gguf", "is not the artifact that bundle.json names"),
-        ({"artifact_bytes": 1}, "model/tiny.gguf", "is not the artifact that bundle.json names"),
-        ({"main": "model/other.gguf"}, "model/other.gguf", "is not the artifact that bundle.json names"),
-        ({"report_sha256": "0" * 64}, "report.json", "is not the report that bundle.json names"),
-        ({"schema": "edgeshrink-bundle-9"}, "bundle.json", "is not what a bundle has: at schema"),
-        ({"name": "../evil"}, "bundle.json", "is not what a bundle has: at name"),
-        (
-            {"files": [{"name": "gone.txt", "sha256": "0" * 64, "bytes": 1}]},
-            "gone.txt",
-            "is listed in bundle.json, and not there",
-        ),
-        (
-            {"files": [{"name": "README.md", "sha256": "0" * 64, "bytes": 7}]},
-            "README.md",
-            "is not the file that bundle.json lists",
-        ),
-        ({"files": [{"name": "../x", "sha256": "0" * 64, "bytes": 1}]}, "bundle.json", "is not what a bundle has"),
-    ],
-)
-def test_a_signed_bundle_that_contradicts_itself_is_not_as_it_should_be(
-    bundle: SignedBundle, changes: Json, name: str, told: str
-) -> None:
-    (finding,) = signed_anew(bundle, "bundle.json", edited(bundle, "bundle.json", **changes))
-    assert (finding.kind, finding.name) == ("content", name)
-    assert told in finding.detail
-
-
-@pytest.mark.parametrize(
-    ("subject", "told"),
-    [
-        ([{"name": "model/tiny.gguf", "digest": {"sha256": "0" * 64}}], "is about another model/tiny.gguf"),
-        ([{"name": "x\x1b[2J", "digest": {"sha256": "0" * 64}}], "is about x�[2J, which is not in the bundle"),
-        ([], "is about no file"),
-        ([1], "is no in-toto statement that can be read"),
-        ([{"name": ["a"], "digest": {"sha256": ""}}], "is no in-toto statement that can be read"),
-    ],
-)
-def test_a_provenance_of_something_else_is_found(bundle: SignedBundle, subject: object, told: str) -> None:
-    (finding,) = signed_anew(bundle, "provenance.json", edited(bundle, "provenance.json", subject=subject))
-    assert finding == Finding("content", "provenance.json", told)
-
-
-@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff", b"{"])
-def test_a_provenance_that_does_not_read_is_found(bundle: SignedBundle, content: bytes) -> None:
-    (finding,) = signed_anew(bundle, "provenance.json", content)
-    assert (finding.kind, finding.name) == ("content", "provenance.json")
-
-
-def test_a_folder_as_the_artifact_has_one_digest_over_its_files(bundle: SignedBundle) -> None:
-    contents = {"a.onnx": b"graph", "b/weights.data": b"weights"}
-    lines = "".join(f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents))
-    for name, content in contents.items():
-        write_file(bundle.folder / "model" / "x-onnx" / name, content)
-    digest = hashlib.sha256(lines.encode()).hexdigest()
-    changes: Json = {"main": "model/x-onnx", "artifact_sha256": digest, "artifact_bytes": 12}
-    assert signed_anew(bundle, "bundle.json", edited(bundle, "bundle.json", **changes)) == ()
-
-
-@pytest.mark.parametrize(
-    "changes", [{"payload_sha256": "0" * 64}, {"signed_at": "yesterday"}, {"signed_at": "2026-01-01"}]
-)
-def test_signed_claims_that_cannot_be_true_are_found(bundle: SignedBundle, changes: Json) -> None:
-    content = edited(bundle, CLAIMS_NAME, **changes)
-    (bundle.folder / CLAIMS_NAME).write_bytes(content)
-    resource = {"name": CLAIMS_NAME, "algorithm": "sha256", "digest": hashlib.sha256(content).hexdigest()}
-
-    def replace(statement: Json) -> None:
-        resources = statement["predicate"]["resources"]
-        resources[[item["name"] for item in resources].index(CLAIMS_NAME)] = resource
-        digests = b"".join(bytes.fromhex(item["digest"]) for item in resources)
-        statement["subject"][0]["digest"]["sha256"] = hashlib.sha256(digests).hexdigest()
-
-    resign(bundle, replace)
-    assert named(bundle) == [("content", CLAIMS_NAME)]
 
 
 def test_hostile_names_are_made_plain(bundle: SignedBundle) -> None:
