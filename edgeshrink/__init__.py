@@ -12,7 +12,9 @@ loads what it needs when it is called.
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ __all__ = [
     "build",
     "build_all",
     "bundle",
+    "evaluate",
     "plan",
     "profile",
     "rebuild",
@@ -43,6 +46,17 @@ _VALUES = {
     "SessionOptions": "edgeshrink.core.session",
     "TorchNetwork": "edgeshrink.core.network",
 }
+
+
+class _Verbs(ModuleType):
+    """Rooms are called like verbs (`edgeshrink.bundle`); importing one must not take the verb's place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Verbs
 
 
 def __getattr__(name: str) -> Any:
@@ -98,6 +112,27 @@ def profile(artifact: str | Path, *, listener: Listener | None = None, **argumen
     from edgeshrink.engine.profile import profile as run
 
     return run(artifact, Request(**arguments), listener=listener or silent)
+
+
+def evaluate(
+    artifact: str | Path,
+    reference: str | None = None,
+    *,
+    listener: Listener | None = None,
+    attribute: bool = False,
+    **arguments: Any,
+) -> Report:
+    """How `artifact` behaves against its unquantized `reference` (a folder, hub id or GGUF; None: the demo model).
+
+    `suite`, `gates` and `seed` as in Request; the slices stand in `report.behaviour`, the gates' lines in
+    `report.verdict`. `attribute` also asks which tensors a loss comes from. Raises edgeshrink.errors.Error.
+    """
+    from edgeshrink.core.events import silent
+    from edgeshrink.core.request import Request
+    from edgeshrink.engine.evaluate import evaluate as run
+
+    request = Request(model=None if reference is None else str(reference), **arguments)
+    return run(Path(artifact), request, attribute=attribute, listener=listener or silent)
 
 
 def bundle(

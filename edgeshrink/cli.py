@@ -20,6 +20,8 @@ _COMMANDS = {
     "plan": "what fits, before any work",
     "build": "take a model to a measured, judged file",
     "run": "say something with what was built",
+    "evaluate": "what compression broke, slice by slice, and whether that may ship",
+    "compare": "two artifacts or reports: quality, size, speed and memory, for a CI job",
     "bundle": "what an app takes in: plain files, archives, licences, a signature",
     "rebuild": "make a bundle again and compare every byte",
     "delta": "the patch that makes one build from another",
@@ -32,7 +34,7 @@ _COMMANDS = {
     "cache": "what the store holds, and why a step ran",
 }
 
-_GO_ON = ("build", "profile")
+_GO_ON = ("build", "profile", "evaluate", "compare")
 
 
 class _LazyGroup(click.Group):

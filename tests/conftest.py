@@ -22,6 +22,9 @@ if hasattr(signal, "SIGHUP"):
 # Runners for devices take minutes to build: tests share those of the person's own cache, which are kept by content.
 os.environ.setdefault("EDGESHRINK_RUNNERS", str(store_root() / "runners"))
 
+# A suite takes longer than a build: tests that are about one ask for it.
+os.environ["EDGESHRINK_SUITE"] = "none"
+
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
 

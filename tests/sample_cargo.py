@@ -16,6 +16,7 @@ from edgeshrink.core.bundle import (
     Engine,
     LicenceNote,
 )
+from edgeshrink.core.fallback import Fallback, Operating
 from edgeshrink.core.manifest import ManifestFile, ManifestPlan, ManifestSource
 from edgeshrink.core.values import to_json
 
@@ -26,6 +27,14 @@ DEMO_CHAT = Chat(
     after="<|end|><|assistant|>",
     stop=("<|end|>",),
     stop_ids=(2,),
+)
+
+FALLBACK = Fallback(
+    threshold=0.62,
+    temperature=1.5,
+    risk=0.05,
+    coverage=0.8,
+    curve=(Operating(0.0, 1.0, 0.125), Operating(0.62, 0.8, 0.05), Operating(0.9, 0.25, 0.0)),
 )
 
 
@@ -40,6 +49,7 @@ def sample_cargo(
     chat: Chat | None = None,
     main: str = "model/tiny.gguf",
     context: int = 512,
+    fallback: Fallback | None = None,
 ) -> Cargo:
     """Fill the new `folder` with `model` (bytes, a file, or a folder of files) and what stands beside it."""
     contents: dict[str, bytes] = {
@@ -83,7 +93,7 @@ def sample_cargo(
         tools={"edgeshrink": "0.1.0"},
         base_sha256=None,
         chat=chat,
-        fallback=None,
+        fallback=fallback,
         licences=(LicenceNote("model", "tiny", "apache-2.0", "allowed", "", ("licenses/model/LICENSE",)),),
         licence_accepted=False,
         report_sha256=digests["report.json"],

@@ -32,11 +32,15 @@ _LONGEST_STRING = 1 << 28
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """`version`, the keys in file order, and the tensors with absolute offsets; dtypes are GGML's names."""
+    """`version`, the keys in file order, and the tensors with absolute offsets; dtypes are GGML's names.
+
+    The infos of the tensors begin `keys_end` bytes from the start of the file.
+    """
 
     version: int
     metadata: tuple[KeyValue, ...]
     tensors: tuple[SourceTensor, ...]
+    keys_end: int
 
     def value(self, key: str) -> Scalar | tuple[Scalar, ...] | None:
         """The value of `key`, None where it is absent."""
@@ -78,12 +82,13 @@ class _Reader:
             raise DataError(f"{self.path} is GGUF version {version}; versions 2 and 3 are read (little-endian)")
         n_tensors, n_keys = self.count("tensors"), self.count("keys")
         metadata = tuple(self.key_value() for _ in range(n_keys))
+        keys_end = self.stream.tell()
         infos = [self.tensor_info() for _ in range(n_tensors)]
         alignment = next((entry.value for entry in metadata if entry.key == "general.alignment"), 32)
         if not isinstance(alignment, int) or alignment <= 0:
             raise DataError(f"{self.path}: general.alignment is {alignment!r}, expected a whole number above zero")
         start = math.ceil(self.stream.tell() / alignment) * alignment
-        return GgufHeader(version, metadata, self.placed(infos, start))
+        return GgufHeader(version, metadata, self.placed(infos, start), keys_end)
 
     def placed(self, infos: list[tuple[str, tuple[int, ...], int, int]], start: int) -> tuple[SourceTensor, ...]:
         by_id = {entry.ggml_id: entry for entry in QUANT_TYPES.values()}

@@ -1,4 +1,4 @@
-"""The texts that ship with the package: one to calibrate with, one to evaluate with and for nothing else."""
+"""The texts that ship with the package: one to calibrate with, the others to evaluate with and for nothing else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import edgeshrink
 
 FOLDER = Path(edgeshrink.__file__).parent / "_texts"
+LANGUAGES = ("en", "de", "es", "fr", "it")
+"""Of the shipped texts in one language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,8 @@ def calibration_default() -> Text:
 def evaluation_text() -> Text:
     """The shipped evaluation text."""
     return Text.of("shipped evaluation text", (FOLDER / "evaluation.txt").read_bytes())
+
+
+def language_text(language: str) -> Text:
+    """The shipped evaluation text in one of LANGUAGES: passages of public-domain books, nothing else."""
+    return Text.of(f"shipped {language} text", (FOLDER / f"{language}.txt").read_bytes())

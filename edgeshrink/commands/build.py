@@ -19,6 +19,7 @@ from edgeshrink.commands.options import (
     target_options,
     yes_option,
 )
+from edgeshrink.commands.suite_options import suite_options
 from edgeshrink.core.request import Request
 from edgeshrink.errors import UsageError
 
@@ -35,6 +36,7 @@ from edgeshrink.errors import UsageError
     help="Measure there: local, adb:SERIAL or ssh:[USER@]HOST[:PORT]. When left out, here where this is the device.",
 )
 @session_options
+@suite_options
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the result goes.")
 @click.option(
     "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, WithJsonSchema, field_validator
+
+from edgeshrink.core.gates import ExchangeRate, SliceGate, default_gates
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[
@@ -37,6 +39,17 @@ class QualityFloor(BaseModel):
     score_drop_max: Annotated[float, Field(ge=0, le=1)] | None = Field(
         0.01, description="how much less a network may score than the float network, by its own scorer"
     )
+    slices: dict[str, SliceGate] = Field(
+        default_factory=default_gates, description="pattern of slice names -> what each of them may lose"
+    )
+    worst_slice: SliceGate | None = Field(None, description="what the slice that lost most may lose, shares only")
+    exchange: tuple[ExchangeRate, ...] = Field((), description="what must be gained for quality that is lost")
+
+    @field_validator("slices")
+    @classmethod
+    def _over_the_defaults(cls, given: dict[str, SliceGate]) -> dict[str, SliceGate]:
+        """Gates that are not mentioned stay as they are; an empty one (`{}`) switches its slices off."""
+        return {**default_gates(), **given}
 
 
 class Budget(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.export_times import ExportTimes
 from edgeshrink.core.fallback import Fallback
@@ -14,7 +15,7 @@ from edgeshrink.core.quality import NetworkQuality, Quality
 from edgeshrink.core.reading import Reading
 from edgeshrink.core.verdict import Outcome, Verdict
 
-REPORT_SCHEMA = "edgeshrink-report-3"
+REPORT_SCHEMA = "edgeshrink-report-4"
 COMPARISON_SCHEMA = "edgeshrink-comparison-1"
 DEVICES_SCHEMA = "edgeshrink-devices-1"
 
@@ -126,6 +127,8 @@ class Report:
     folder: Path | None = None
     fallback: Fallback | None = None
     """When an app should hand over to something better; None where no threshold was fitted."""
+    behaviour: Behaviour | None = None
+    """What the suite found, slice by slice; None where none was run: a note says why."""
 
 
 @dataclass(frozen=True, slots=True)

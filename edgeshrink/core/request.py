@@ -41,6 +41,13 @@ class Request:
     device: str | None = None
     """Where to measure: an address as `parse_address` reads it; None: here, through the Python runtime."""
     session: SessionOptions = field(default_factory=SessionOptions)
+    suite: str | None = None
+    """The behaviour suite: quick, standard, full, a file, several joined by commas, or none. None: EDGESHRINK_SUITE in
+    the environment, else standard."""
+    gates: tuple[str, ...] = ()
+    """Gates in the words of `--gate`; they go before the profile's."""
+    seed: int = 0
+    """Of the suite's items: another seed asks other items."""
     judge_anyway: bool = False
     """Judge speed and power although the device is emulated, or is not the profile's."""
 

@@ -22,6 +22,9 @@ class VerdictLine:
     prediction: Prediction | None
     outcome: Outcome
     why: str
+    slice: str = ""
+    """Of a gate: the name of the slice it judges, and of its metric; empty for all other lines."""
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)

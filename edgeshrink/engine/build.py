@@ -8,14 +8,16 @@ from pathlib import Path
 import psutil
 
 import edgeshrink
+from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.lock import Lock
 from edgeshrink.core.reading import Estimate, Unmeasured
 from edgeshrink.core.report import REPORT_SCHEMA, Report, Rung
 from edgeshrink.core.request import Request
+from edgeshrink.core.suite import Suite
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
-from edgeshrink.engine.climb import Built, climb
+from edgeshrink.engine.climb import Built, climb, gated
 from edgeshrink.engine.device_sessions import Confirm, check_device_format
 from edgeshrink.engine.exporters.interface import Exporter
 from edgeshrink.engine.exporters.registry import exporter
@@ -26,6 +28,7 @@ from edgeshrink.engine.opened import network_of, open_model
 from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.place import matched, open_place
 from edgeshrink.engine.situation import check_request, find_situation
+from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away, version_notes
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.engine.writing import write_build_folder
@@ -59,18 +62,24 @@ def build(
     check_output(out)
     situation = find_situation(request, model, None)
     check_device_format(request, situation.format_name)
+    suite = chosen_suite(request)
+    gated(situation.profile.budget, request)  # a gate that says nothing is refused before any work
     with open_place(request, situation.profile, listener) as opened:
         request, place = matched(request, situation.target, opened)
         situation = find_situation(request, model, None)
         workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, may_install)
-        return _build(workshop, situation, out, lock, confirm)
+        return _build(workshop, situation, out, lock, confirm, suite)
 
 
-def _build(workshop: Workshop, situation: Situation, out: Path, lock: Lock | None, confirm: Confirm) -> Report:
+def _build(
+    workshop: Workshop, situation: Situation, out: Path, lock: Lock | None, confirm: Confirm, suite: Suite | None
+) -> Report:
     store = workshop.store
     workshop.check_before_work()
     maker = exporter(situation.format_name, workshop)
     maker.check_before_work()
+    if suite is not None:
+        keep_apart(suite, workshop.calibration_text)
     if lock is not None:
         source = source_summary(workshop.model, workshop.source_sha256)
         refuse_drift(lock, early_pins(source, situation.format_name, situation.target, situation.profile))
@@ -86,7 +95,7 @@ def _build(workshop: Workshop, situation: Situation, out: Path, lock: Lock | Non
         ladder = candidates(situation)
         start = first(ladder, preferred_scheme(situation, ladder))
         _ask_for_disk(situation, start, store, confirm)
-        built, rungs = climb(workshop, maker, situation, start)
+        built, rungs = climb(workshop, maker, situation, start, suite)
         report = _tell(workshop, maker, situation, built, rungs)
         now = lock_of(workshop.request, report, situation.target, situation.profile)
         if lock is not None:
@@ -128,6 +137,8 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
         ),
         traded_away=tuple(traded_away(workshop.model, plan, quality)),
         export_times=built.artifact.times,
+        behaviour=built.behaviour if isinstance(built.behaviour, Behaviour) else None,
+        fallback=built.behaviour.trusted_fallback if isinstance(built.behaviour, Behaviour) else None,
     )
 
 
@@ -136,6 +147,10 @@ def _said(built: Built) -> Iterator[str]:
         yield from built.artifact.times.notes
     if isinstance(built.quality, Unmeasured):
         yield built.quality.reason
+    if built.behaviour is None:
+        yield "no behaviour suite was run: --suite none"
+    elif isinstance(built.behaviour, Unmeasured) and built.behaviour is not built.quality:
+        yield f"no behaviour suite was run: {built.behaviour.reason}"
 
 
 def _ask_for_disk(situation: Situation, start: Move, store: Store, confirm: Callable[[str], bool]) -> None:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgeshrink.core.behaviour import Behaviour
+from edgeshrink.core.budget import Budget
 from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Quality
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.report import Rung
+from edgeshrink.core.request import Request
+from edgeshrink.core.suite import Suite
 from edgeshrink.core.verdict import Verdict, VerdictLine
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.exporters.interface import Exporter
+from edgeshrink.engine.suite.of_build import behaviour_of
 from edgeshrink.engine.workshop import Workshop
+from edgeshrink.evaluate.subject import Subject
+from edgeshrink.judging.behaviour import slice_lines
+from edgeshrink.judging.gains import gains_over_source
+from edgeshrink.judging.gate_words import with_gates
 from edgeshrink.judging.judge import device_lines, distance_lines, judge, overall
 from edgeshrink.planning.ladder import Move, Tried, following
 from edgeshrink.planning.requested import delegate_here
@@ -29,14 +38,18 @@ class Built:
     artifact: Finished
     delegation: Delegation | None
     quality: Quality | Unmeasured
+    behaviour: Behaviour | Unmeasured | None
+    """What the suite found; None where none was asked for."""
     measurements: Measurements | Unmeasured
     verdict: Verdict
 
 
-def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: Move) -> tuple[Built, tuple[Rung, ...]]:
+def climb(
+    workshop: Workshop, exporter: Exporter, situation: Situation, start: Move, suite: Suite | None
+) -> tuple[Built, tuple[Rung, ...]]:
     """Until nothing more is to be won; the last rung is the result."""
     ladder = candidates(situation)
-    budget = situation.profile.budget
+    budget = gated(situation.profile.budget, workshop.request)
     tried: list[Tried] = []
     rungs: list[Rung] = []
     move = start
@@ -47,6 +60,9 @@ def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: M
         here = delegate_here(situation.request, plan.delegate, plan.format, on_this_host=situation.on_this_host)
         quality = _quality(workshop, exporter, plan, artifact, delegation, here)
         good = holds(distance_lines(budget, quality))
+        behaviour = None if suite is None else _behaviour(workshop, suite, budget, plan, artifact, quality, good, here)
+        if behaviour is not None and _fails(slice_lines(budget.quality, behaviour)):
+            good = False
         # A session costs more than a comparison: a rung that is left for its quality is not measured.
         ahead = following(ladder, [*tried, Tried(plan.scheme, good, None)])
         measured: Measurements | Unmeasured = Unmeasured(ahead.why)
@@ -67,14 +83,25 @@ def climb(workshop: Workshop, exporter: Exporter, situation: Situation, start: M
             quality=quality,
             predictions=plan.predictions,
             delegate=asked_delegate(situation, plan, measured),
+            behaviour=behaviour,
+            gains=gains_over_source(artifact.nbytes, workshop.source_bytes, "the source's weights"),
         )
-        built = Built(plan, artifact, delegation, quality, measured, verdict)
+        built = Built(plan, artifact, delegation, quality, behaviour, measured, verdict)
         rungs.append(_rung(built, move))
     return built, tuple(rungs)
 
 
 def holds(lines: Iterable[VerdictLine]) -> bool | None:
     return {"PASS": True, "FAIL": False, "UNKNOWN": None}[overall(tuple(line.outcome for line in lines))]
+
+
+def gated(budget: Budget, request: Request) -> Budget:
+    """The budget with the gates of the command line before its own."""
+    return budget.model_copy(update={"quality": with_gates(budget.quality, request.gates)})
+
+
+def _fails(lines: Iterable[VerdictLine]) -> bool:
+    return any(line.outcome == "FAIL" for line in lines)
 
 
 def asked_delegate(situation: Situation, plan: Plan, measured: Measurements | Unmeasured) -> str | None:
@@ -95,7 +122,29 @@ def _quality(
 ) -> Quality | Unmeasured:
     if delegation is not None and not delegation.runs_here and here == plan.delegate:
         return Unmeasured(not_run(plan.delegate))
-    return workshop.quality(plan, artifact, here, lambda path: exporter.own_checks(plan, path))
+    subject = Subject(artifact.path, plan.runtime, here)
+    return workshop.quality(subject, artifact.sha256, plan.tensors, lambda path: exporter.own_checks(plan, path))
+
+
+def _behaviour(
+    workshop: Workshop,
+    suite: Suite,
+    budget: Budget,
+    plan: Plan,
+    artifact: Finished,
+    quality: Quality | Unmeasured,
+    good: bool | None,
+    here: str,
+) -> Behaviour | Unmeasured:
+    """What the suite finds on this rung; a rung that is left anyway is not asked."""
+    if isinstance(quality, Unmeasured):
+        return quality
+    if quality.failed_checks:
+        return Unmeasured("a check on the finished file failed: no suite was run")
+    if good is False:
+        return Unmeasured("its distance to the reference is beyond the floor: no suite was run")
+    subject = Subject(artifact.path, plan.runtime, here)
+    return behaviour_of(workshop, suite, budget.quality, subject, artifact.sha256, plan.context)
 
 
 def not_run(delegate: str) -> str:

@@ -15,7 +15,7 @@ from edgeshrink.compress.calibration import CalibrationText, calibration_text
 from edgeshrink.core.calibration import MachineCalibration
 from edgeshrink.core.events import Listener
 from edgeshrink.core.measurement import Measurements
-from edgeshrink.core.plan import Plan
+from edgeshrink.core.plan import Plan, TensorPlan
 from edgeshrink.core.quality import Check, Quality
 from edgeshrink.core.quant_types import quant_type
 from edgeshrink.core.reading import Unmeasured
@@ -33,6 +33,7 @@ from edgeshrink.engine.situation import find_situation, gguf_header
 from edgeshrink.engine.steps import evaluation, export_gguf, importance, measuring, pretokenizer, reference
 from edgeshrink.errors import PlanError
 from edgeshrink.evaluate.reference import reference_fits
+from edgeshrink.evaluate.subject import Subject
 from edgeshrink.evaluate.windows import WINDOW
 from edgeshrink.planning.estimate import reference_bytes
 from edgeshrink.planning.resolve import Situation, plan_for
@@ -78,6 +79,11 @@ class Workshop:
     @cached_property
     def source_sha256(self) -> str:
         return source_digest(self.model, self.store, self.listener)
+
+    @cached_property
+    def source_bytes(self) -> int:
+        """Of the source's tensors, as they are stored."""
+        return sum(tensor.nbytes for tensor in self.model.facts.tensors)
 
     def runtime_build(self, name: str = "llama_cpp") -> str:
         return runtime(name).build_id()
@@ -145,6 +151,11 @@ class Workshop:
         fits = reference_fits(reference_bytes(self.model.layout), 0, app_ram().nbytes) is None
         return "F32" if fits else self.model.facts.dtype
 
+    @property
+    def reference_name(self) -> str:
+        """What reports call it."""
+        return f"{self.reference_type} GGUF of the source"
+
     @cached_property
     def reference_too_big(self) -> str | None:
         """Why the reference cannot be run on this machine now; None where it can."""
@@ -197,7 +208,7 @@ class Workshop:
             reference.RunReference(
                 gguf=self.reference_file.path,
                 gguf_sha256=self.reference_file.sha256,
-                name=f"{self.reference_type} GGUF of the source",
+                name=self.reference_name,
                 text=evaluation_text(),
                 context=self.window,
                 threads=self.threads,
@@ -207,15 +218,20 @@ class Workshop:
         return stored.folder, combined_sha256(stored.digests.items())
 
     def quality(
-        self, plan: Plan, artifact: Finished, delegate: str, own_checks: Callable[[Path], tuple[Check, ...]]
+        self,
+        subject: Subject,
+        sha256: str,
+        tensors: tuple[TensorPlan, ...],
+        own_checks: Callable[[Path], tuple[Check, ...]],
     ) -> Quality:
-        """The finished artifact, run on this machine by `delegate` and compared."""
+        """A finished artifact of this source, run on this machine and compared. `tensors`: those that are in it."""
         step = evaluation.Evaluate(
-            artifact=artifact.path,
-            artifact_sha256=artifact.sha256,
+            artifact=subject.path,
+            artifact_sha256=sha256,
             source_sha256=self.source_sha256,
-            plan=plan,
-            delegate=delegate,
+            runtime=subject.runtime,
+            tensors=tensors,
+            delegate=subject.delegate,
             own_checks=own_checks,
             facts=self.model.facts,
             vocabulary=self.vocabulary,
@@ -223,7 +239,7 @@ class Workshop:
             text=evaluation_text(),
             context=self.window,
             threads=self.threads,
-            runtime_build=self.runtime_build(plan.runtime),
+            runtime_build=self.runtime_build(subject.runtime),
         )
         return evaluation.read_quality(self.run(step).folder)
 

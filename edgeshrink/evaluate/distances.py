@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeshrink.core.importance import Floats
-from edgeshrink.evaluate.statistics import Doubles, kl_divergence, log_softmax
-
-_SLICE_ELEMENTS = 1 << 22  # 32 MiB of float64 at a time
-_FIELDS = ("kl", "nll", "reference_nll", "same_top", "difference")
+from edgeshrink.evaluate.compact import Rows, expected_log, top_logs
+from edgeshrink.evaluate.row_slices import ELEMENTS, in_slices
+from edgeshrink.evaluate.statistics import Doubles, log_softmax
 
 
 @dataclass(frozen=True, slots=True)
 class Distances:
-    """One number a position, in text order. Without a reference only `nll` is there, the others are empty.
+    """One number a position, in text order. Without a reference its own figures and all distances are empty.
 
     `kl`: KL(reference || candidate), nats; `nll`, `reference_nll`: minus the log-probability of the token that
     follows; `same_top`: 1.0 where the most probable token is the same; `difference`: largest absolute difference of
-    a logit.
+    a logit, over the tokens that the reference stores exactly; `confidence`, `reference_confidence`: probability of the
+    most probable token, which is `top`, `reference_top`; `right`, `reference_right`: 1.0 where that is the token that
+    follows.
     """
 
     kl: Doubles
@@ -31,50 +32,72 @@ class Distances:
     reference_nll: Doubles
     same_top: Doubles
     difference: Doubles
+    confidence: Doubles
+    reference_confidence: Doubles
+    right: Doubles
+    reference_right: Doubles
+    top: NDArray[np.int64]
+    reference_top: NDArray[np.int64]
 
     @property
     def has_reference(self) -> bool:
         return self.kl.size > 0
 
     def save(self, path: Path) -> None:
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        arrays: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
         with path.open("wb") as file:
             np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Distances:
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{name: arrays[name] for name in _FIELDS})
+            return cls(**{part.name: arrays[part.name] for part in fields(cls)})
 
     @classmethod
     def joined(cls, parts: Sequence[Distances]) -> Distances:
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS})
+        return cls(**{part.name: np.concatenate([getattr(each, part.name) for each in parts]) for part in fields(cls)})
 
 
-def distances(candidate: Floats, reference: Floats | None, following: Sequence[int]) -> Distances:
-    """Of rows (n, vocabulary) of logits and the n token ids that follow; float64 inside, a slice at a time."""
-    step = max(1, _SLICE_ELEMENTS // candidate.shape[1])
-    parts = []
-    for start in range(0, len(candidate), step):
-        stop = start + step
-        rows = None if reference is None else np.asarray(reference[start:stop])
-        parts.append(_slice(candidate[start:stop], rows, np.asarray(following[start:stop])))
-    return Distances.joined(parts)
+def distances(
+    candidate: Floats,
+    reference: Rows | None,
+    following: Sequence[int],
+    *,
+    threads: int = 1,
+    elements: int = ELEMENTS,
+) -> Distances:
+    """Of rows (n, vocabulary) of logits and the n token ids that follow; float64 inside, so many elements at a time."""
+
+    def work(piece: slice) -> Distances:
+        rows = None if reference is None else np.asarray(reference[piece])
+        return _slice(candidate[piece], rows, np.asarray(following[piece]))
+
+    return Distances.joined(in_slices(work, *candidate.shape, threads=threads, elements=elements))
 
 
-def _slice(candidate: Floats, reference: Floats | None, following: NDArray[np.int64]) -> Distances:
+def _slice(candidate: Floats, reference: Rows | None, following: NDArray[np.int64]) -> Distances:
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is reported, not hidden
         rows = np.arange(len(candidate))
         own = log_softmax(candidate)
-        nll: Doubles = -own[rows, following]
+        top: NDArray[np.int64] = candidate.argmax(axis=1)
+        alone: dict[str, Any] = {
+            "nll": -own[rows, following],
+            "confidence": np.exp(own[rows, top]),
+            "right": (top == following).astype(np.float64),
+            "top": top,
+        }
         if reference is None:
-            nothing = np.empty(0)
-            return Distances(nothing, nll, nothing, nothing, nothing)
-        other = log_softmax(reference)
+            return Distances(**{part.name: alone.get(part.name, np.empty(0)) for part in fields(Distances)})
+        exact = reference["top"].astype(np.int64)
+        logits = np.take_along_axis(candidate, exact, axis=1)
+        expected = exact[:, 0]
         return Distances(
-            kl=kl_divergence(other, own),
-            nll=nll,
-            reference_nll=-other[rows, following],
-            same_top=(candidate.argmax(axis=1) == reference.argmax(axis=1)).astype(np.float64),
-            difference=np.abs(candidate.astype(np.float64) - reference).max(axis=1),
+            **alone,
+            kl=reference["entropy"] - expected_log(reference, own),
+            reference_nll=-reference["following"],
+            same_top=(top == expected).astype(np.float64),
+            difference=np.abs(logits - reference["logits"].astype(np.float64)).max(axis=1),
+            reference_confidence=np.exp(top_logs(reference)[:, 0]),
+            reference_right=(expected == following).astype(np.float64),
+            reference_top=expected,
         )

@@ -17,8 +17,12 @@ from edgeshrink.evaluate.reference import OPENING, Reference
 from edgeshrink.evaluate.scoring import DISTANCES, STEPS
 from edgeshrink.evaluate.statistics import FEWEST_FOR_P99, Blocks, share
 from edgeshrink.evaluate.subject import Subject
+from edgeshrink.evaluate.texts import LabelledText
 from edgeshrink.evaluate.windows import Windows
+from edgeshrink.planning.estimate import EXACT_TOKENS
 from edgeshrink.runtimes.progress import forward
+
+_LARGEST = f"largest over all positions and the {EXACT_TOKENS} tokens that the reference holds most probable there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def score(
     parameters = {
         "subject": subject.as_json(),
         "reference": None if reference is None else str(reference.folder),
-        "text": text.text,
+        "texts": [LabelledText("general", "General text", text).as_json()],
+        "tokens_each": None,
         "folder": str(folder),
         "weights": weights,
         "context": context,
@@ -121,7 +126,7 @@ def _largest(distances: Distances) -> Reading:
     largest = float(distances.difference.max())
     if not math.isfinite(largest):
         return Unmeasured("some logits are not finite")
-    return Measured(largest, n=len(distances.difference), how="largest over all positions and tokens")
+    return Measured(largest, n=len(distances.difference), how=_LARGEST)
 
 
 def _exp(value: float) -> float:

@@ -1,14 +1,15 @@
 """The reference: what the unquantized model says at every scored position, stored once and compared with many times.
 
-On disk: `reference.json` (the windows, the text), `logits.npy` float32 (positions, vocabulary), and `opening.npy`,
-the first positions of the first window, which the source in numpy is held against.
+On disk: `reference.json` (the texts and their windows), `rows.bin` (one record of `compact.row_type` a position, text
+after text), and, where one text is read as llama.cpp reads it, `opening.npy`: float32 logits of the first positions of
+the first window, which the source in numpy is held against.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,34 +21,83 @@ from edgeshrink.catalog.texts import Text
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.importance import Floats
 from edgeshrink.errors import DataError
+from edgeshrink.evaluate.compact import Rows, row_type
+from edgeshrink.evaluate.subject import Subject
+from edgeshrink.evaluate.texts import LabelledText
 from edgeshrink.evaluate.windows import Windows
 from edgeshrink.runtimes.progress import forward
 
-INDEX, LOGITS, OPENING = "reference.json", "logits.npy", "opening.npy"
-_FORMAT = 1
+INDEX, ROWS, OPENING = "reference.json", "rows.bin", "opening.npy"
+_FORMAT = 2
 _SHARE_OF_RAM = 0.85
 _OVERHEAD_BYTES = 512 << 20  # the process, compute buffers and a batch of logits
 
 
 @dataclass(frozen=True, slots=True)
+class StoredText:
+    """One text of a reference: `name` and `sha256` are its Text's, `tokens` how many it has in all (0: not counted)."""
+
+    label: str
+    title: str
+    name: str
+    sha256: str
+    tokens: int
+    windows: Windows = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
-    """A stored reference. `name` says what was run, in a report's words; `weights` is the type of its matrices."""
+    """A stored reference. `name` says what was run, in a report's words; `weights` is the type of its matrices.
+
+    `notes` name the texts that had fewer windows left than were asked for: without any, they are not in `texts`.
+    """
 
     folder: Path
     name: str
     weights: str
-    windows: Windows = field(repr=False)
+    texts: tuple[StoredText, ...]
     vocab_size: int
-    text_name: str
-    text_sha256: str
+    notes: tuple[str, ...] = ()
 
-    def logits(self) -> Floats:
-        """(scored positions, vocabulary), mapped from disk."""
-        return _open_array(self.folder / LOGITS, (self.windows.scored, self.vocab_size))
+    @property
+    def windows(self) -> Windows:
+        """Of the first text: the only one where a build is compared."""
+        return self.texts[0].windows
+
+    @property
+    def scored(self) -> int:
+        return sum(text.windows.scored for text in self.texts)
+
+    @property
+    def row_bytes(self) -> int:
+        """What a scored position takes on disk."""
+        return row_type(self.vocab_size).itemsize
+
+    def rows(self) -> Rows:
+        """A record a scored position, of all texts one after the other, mapped from disk."""
+        path, expected = self.folder / ROWS, self.scored * self.row_bytes
+        found = path.stat().st_size if path.is_file() else 0
+        if found != expected:
+            raise DataError(f"{path} has {found:,} bytes, expected {expected:,}", hint="run the build again")
+        if not expected:
+            return np.zeros(0, row_type(self.vocab_size))
+        return np.memmap(path, row_type(self.vocab_size), mode="r")
+
+    def parts(self) -> Iterator[tuple[StoredText, Rows]]:
+        """Every text with its own rows."""
+        rows, start = self.rows(), 0
+        for text in self.texts:
+            yield text, rows[start : start + text.windows.scored]
+            start += text.windows.scored
 
     def opening(self) -> Floats:
         """(positions, vocabulary) of the beginning of the first window."""
-        return _open_array(self.folder / OPENING, None)
+        path = self.folder / OPENING
+        try:
+            array: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} is not a stored reference: {error}", hint="run the build again") from error
+        return array
 
 
 def reference_fits(file_bytes: int, kv_bytes: int, available_ram: int) -> str | None:
@@ -75,31 +125,55 @@ def write_reference(
     """Run the unquantized `gguf` in llama.cpp over `text` in a child process and store what it says in `folder`.
 
     KV cache F32, flash attention off. The one reference for files of every format, so that their distances compare.
+    Windows are cut and scored as llama.cpp does, as many as are affordable (`cut_windows`).
     DataError: the text is shorter than a window of min(context, 512) tokens.
     RuntimeFailed: the runtime refused or died. NoSpace: the disk is full.
     """
-    from edgeshrink.runtimes.child import run_job
-
     header = read_gguf_header(gguf)
     longest = header.value(f"{header.value('general.architecture')!s}.context_length")
     shapes = [(tensor.shape, tensor.dtype) for tensor in header.tensors]
     parameters = {
-        "subject": {"path": str(gguf), "runtime": "llama_cpp", "delegate": "cpu"},
-        "text": text.text,
-        "folder": str(folder),
+        "subject": Subject(gguf, "llama_cpp", "cpu").as_json(),
+        "texts": [LabelledText("general", "General text", text).as_json()],
         "weights": matrix_elements(shape for shape, _ in shapes),
         "context": min(context, longest) if isinstance(longest, int) else context,
         "threads": threads,
-        "index": {
-            "format": _FORMAT,
-            "name": name,
-            "weights": weight_type(shapes),
-            "text_name": text.name,
-            "text_sha256": text.sha256,
-        },
+        "tokens_each": None,
+        "index": {"format": _FORMAT, "name": name, "weights": weight_type(shapes)},
     }
+    return _stored(parameters, folder, listener)
+
+
+def read_texts(
+    subject: Subject,
+    texts: Sequence[LabelledText],
+    folder: Path,
+    *,
+    name: str,
+    context: int,
+    threads: int,
+    tokens_each: int,
+    listener: Listener = silent,
+) -> Reference:
+    """The same of `subject` over the texts of a suite's round: windows as `cut_round` cuts them of each, where the
+    first round takes `tokens_each` tokens, all positions but the first few scored."""
+    parameters = {
+        "subject": subject.as_json(),
+        "texts": [text.as_json() for text in texts],
+        "weights": 0,
+        "context": context,
+        "threads": threads,
+        "tokens_each": tokens_each,
+        "index": {"format": _FORMAT, "name": name, "weights": "mixed"},
+    }
+    return _stored(parameters, folder, listener)
+
+
+def _stored(parameters: dict[str, Any], folder: Path, listener: Listener) -> Reference:
+    from edgeshrink.runtimes.child import run_job
+
     told = forward(listener, "reference", unit="tokens")
-    run_job("edgeshrink.evaluate.scoring:reference_job", parameters, on_event=told)
+    run_job("edgeshrink.evaluate.scoring:reference_job", {**parameters, "folder": str(folder)}, on_event=told)
     return read_reference(folder)
 
 
@@ -114,9 +188,23 @@ def matrix_elements(shapes: Iterable[tuple[int, ...]]) -> int:
     return sum(math.prod(shape) for shape in shapes if len(shape) > 1)
 
 
-def write_index(folder: Path, index: dict[str, Any], windows: Windows, vocab_size: int) -> None:
+def write_index(
+    folder: Path, index: dict[str, Any], texts: Sequence[StoredText], vocab_size: int, notes: Sequence[str]
+) -> None:
     """The last file of a reference: where it is, the others are whole."""
-    content = {**index, "vocab_size": vocab_size, "windows": windows.ids}
+    stored = [
+        {
+            "label": text.label,
+            "title": text.title,
+            "name": text.name,
+            "sha256": text.sha256,
+            "tokens": text.tokens,
+            "early": text.windows.early,
+            "windows": text.windows.ids,
+        }
+        for text in texts
+    ]
+    content = {**index, "vocab_size": vocab_size, "texts": stored, "notes": list(notes)}
     (folder / INDEX).write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -127,28 +215,20 @@ def read_reference(folder: Path) -> Reference:
         index = json.loads(path.read_text(encoding="utf-8"))
         if index["format"] != _FORMAT:
             raise ValueError(f"format {index['format']}")
-        windows = Windows(tuple(tuple(window) for window in index["windows"]))
         reference = Reference(
             folder,
             index["name"],
             index["weights"],
-            windows,
+            tuple(_stored_text(text) for text in index["texts"]),
             index["vocab_size"],
-            index["text_name"],
-            index["text_sha256"],
+            tuple(index["notes"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a stored reference: {error}", hint="run the build again") from error
-    reference.logits()
+    reference.rows()
     return reference
 
 
-def _open_array(path: Path, shape: tuple[int, int] | None) -> Floats:
-    try:
-        array: Floats = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a stored reference: {error}", hint="run the build again") from error
-    if array.dtype != np.float32 or (shape is not None and array.shape != shape):
-        found = f"{array.dtype} {array.shape}"
-        raise DataError(f"{path} holds {found}, expected float32 {shape}", hint="run the build again")
-    return array
+def _stored_text(entry: dict[str, Any]) -> StoredText:
+    windows = Windows(tuple(tuple(window) for window in entry["windows"]), entry["early"])
+    return StoredText(entry["label"], entry["title"], entry["name"], entry["sha256"], entry["tokens"], windows)

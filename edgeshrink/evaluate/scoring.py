@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgeshrink.core.importance import Floats
-from edgeshrink.errors import DataError, NoSpace
-from edgeshrink.evaluate.distances import Distances, distances
-from edgeshrink.evaluate.reference import LOGITS, OPENING, Reference, read_reference, write_index
+from edgeshrink.errors import DataError
+from edgeshrink.evaluate.compact import compact
+from edgeshrink.evaluate.reference import OPENING, ROWS, StoredText, read_reference, write_index
 from edgeshrink.evaluate.subject import Subject
-from edgeshrink.evaluate.windows import Windows, batch_for, cut_windows
+from edgeshrink.evaluate.walk import Batch, Comparison, told_disk, walk
+from edgeshrink.evaluate.windows import Windows, batch_for, cut_round, cut_windows, windows_of_round
 from edgeshrink.runtimes.interface import Session
 
 OPENING_TOKENS = 64
@@ -27,79 +26,108 @@ Emit = Callable[[dict[str, object]], None]
 
 
 def reference_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    """Write a reference folder. Parameters: see `reference.write_reference`."""
-    folder, subject = Path(parameters["folder"]), Subject.of(parameters["subject"])
-    windows, vocab_size = _cut(subject, parameters)
-    with _disk(folder), _open(subject, windows, vocab_size, parameters) as session:
-        opening: list[Floats] = []
-        with _rows_file(folder / LOGITS, windows.scored, vocab_size) as write:
-            for index, start, rows in _run(session, windows, emit):
-                _collect_opening(opening, index, rows)
-                write(rows[slice(*_scored(windows, start, len(rows)))])
-        np.save(folder / OPENING, np.concatenate(opening))
-        write_index(folder, parameters["index"], windows, vocab_size)
-    return {"tokens": windows.tokens, "scored": windows.scored}
+    """Write a reference folder. Parameters: see `reference.write_reference` and `read_texts`."""
+    folder, subject, threads = Path(parameters["folder"]), Subject.of(parameters["subject"]), int(parameters["threads"])
+    texts, vocab_size, notes = _cut(subject, parameters)
+    with told_disk(folder):
+        with (folder / ROWS).open("wb") as file:
+            if texts:
+                with open_for(subject, texts, vocab_size, threads) as session:
+                    opening = _write_rows(session, texts, file.write, threads, emit)
+                if parameters["tokens_each"] is None:
+                    np.save(folder / OPENING, opening)
+            file.flush()
+            os.fsync(file.fileno())
+        write_index(folder, parameters["index"], texts, vocab_size, notes)
+    return {}
 
 
 def candidate_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     """Write `distances.npz`, `opening.npy` and `steps.npy` of a finished file. Parameters: see `distribution.score`."""
-    folder, subject = Path(parameters["folder"]), Subject.of(parameters["subject"])
+    folder, subject, threads = Path(parameters["folder"]), Subject.of(parameters["subject"]), int(parameters["threads"])
     reference = read_reference(Path(parameters["reference"])) if parameters["reference"] else None
     if reference is None:
-        windows, vocab_size = _cut(subject, parameters)
+        texts, vocab_size, _ = _cut(subject, parameters)
     else:
-        windows, vocab_size = reference.windows, reference.vocab_size
-    with _open(subject, windows, vocab_size, parameters) as session:
-        if session.vocab_size != vocab_size:
-            found = f"{session.vocab_size} tokens in its vocabulary"
-            raise DataError(f"{subject.path} has {found}, the reference {vocab_size}")
-        opening, compared = _compare(session, windows, reference, emit)
+        texts, vocab_size = list(reference.texts[:1]), reference.vocab_size
+    windows = texts[0].windows
+    with open_for(subject, texts, vocab_size, threads) as session:
+        require_vocabulary(session, vocab_size, subject)
+        comparison = Comparison(None if reference is None else reference.rows(), threads)
+        opening: list[Floats] = []
+        for batch in walk(session, windows, teller(texts, emit)):
+            _collect_opening(opening, batch)
+            comparison.add(batch)
         steps = _steps(session, windows.ids[0])
         backend = session.facts().backend
-    with _disk(folder):
-        compared.save(folder / DISTANCES)
-        np.save(folder / OPENING, opening)
+    with told_disk(folder):
+        comparison.distances().save(folder / DISTANCES)
+        np.save(folder / OPENING, np.concatenate(opening))
         np.save(folder / STEPS, steps)
     return {"windows": windows.ids, "vocab_size": vocab_size, "backend": backend}
 
 
-def _cut(subject: Subject, parameters: dict[str, Any]) -> tuple[Windows, int]:
+def open_for(subject: Subject, texts: list[StoredText], vocab_size: int, threads: int) -> Session:
+    """Loaded with a context for the longest windows."""
+    size = max(text.windows.size for text in texts)
+    return subject.open(context=size, threads=threads, batch=batch_for(vocab_size, size))
+
+
+def require_vocabulary(session: Session, vocab_size: int, subject: Subject) -> None:
+    """DataError where it is not the reference's."""
+    if session.vocab_size != vocab_size:
+        found = f"{session.vocab_size} tokens in its vocabulary"
+        raise DataError(f"{subject.path} has {found}, the reference {vocab_size}")
+
+
+def teller(texts: list[StoredText], emit: Emit) -> Callable[[int], None]:
+    """Of tokens that were run just now: says how far all texts are."""
+    total, done = sum(text.windows.tokens for text in texts), 0
+
+    def tell(tokens: int) -> None:
+        nonlocal done
+        done += tokens
+        emit({"done": done, "total": total})
+
+    return tell
+
+
+def _cut(subject: Subject, parameters: dict[str, Any]) -> tuple[list[StoredText], int, list[str]]:
+    """The texts that have windows, the size of the vocabulary, and what to say of texts that have too few."""
+    texts: list[StoredText] = []
+    notes: list[str] = []
+    context, wanted = int(parameters["context"]), parameters["tokens_each"]
     with subject.open_vocabulary() as session:
-        windows = cut_windows(
-            session, parameters["text"], context=int(parameters["context"]), weights=int(parameters["weights"])
-        )
-        return windows, session.vocab_size
+        for text in parameters["texts"]:
+            if wanted is None:
+                windows: Windows | None = cut_windows(
+                    session, text["text"], context=context, weights=int(parameters["weights"])
+                )
+                tokens = 0
+            else:
+                windows, tokens = cut_round(
+                    session, text["text"], context=context, tokens=wanted, round=int(text["round"])
+                )
+                if windows is None or len(windows.ids) < windows_of_round(windows.size, wanted, int(text["round"]))[1]:
+                    notes.append(f"text/{text['label']}: all of its {tokens:,} tokens are read")
+            if windows is not None:
+                texts.append(StoredText(text["label"], text["title"], text["name"], text["sha256"], tokens, windows))
+        return texts, session.vocab_size, notes
 
 
-def _open(subject: Subject, windows: Windows, vocab_size: int, parameters: dict[str, Any]) -> Session:
-    batch = batch_for(vocab_size, windows.size)
-    return subject.open(context=windows.size, threads=int(parameters["threads"]), batch=batch)
-
-
-def _run(session: Session, windows: Windows, emit: Emit) -> Iterator[tuple[int, int, Floats]]:
-    """(window, position of the first row, logits of some rows), in order."""
-    for index, ids in enumerate(windows.ids):
-        start = 0
-        for rows in session.iter_logits(ids):
-            yield index, start, rows
-            start += len(rows)
-            emit({"done": index * windows.size + start, "total": windows.tokens})
-
-
-def _compare(session: Session, windows: Windows, reference: Reference | None, emit: Emit) -> tuple[Floats, Distances]:
-    stored = None if reference is None else reference.logits()
+def _write_rows(
+    session: Session, texts: list[StoredText], write: Callable[[bytes], object], threads: int, emit: Emit
+) -> Floats:
+    """The first positions' logits."""
     opening: list[Floats] = []
-    parts: list[Distances] = []
-    done = 0
-    for index, start, rows in _run(session, windows, emit):
-        _collect_opening(opening, index, rows)
-        first, last = _scored(windows, start, len(rows))
-        if first < last:
-            following = windows.ids[index][start + first + 1 : start + last + 1]
-            expected = None if stored is None else stored[done : done + last - first]
-            parts.append(distances(rows[first:last], expected, following))
-            done += last - first
-    return np.concatenate(opening), Distances.joined(parts)
+    tell = teller(texts, emit)
+    for text in texts:
+        for batch in walk(session, text.windows, tell):
+            if text is texts[0]:
+                _collect_opening(opening, batch)
+            rows, following = batch.scored
+            write(compact(rows, following, threads=threads).tobytes())
+    return np.concatenate(opening)
 
 
 def _steps(session: Session, ids: tuple[int, ...]) -> Floats:
@@ -118,37 +146,7 @@ def _steps(session: Session, ids: tuple[int, ...]) -> Floats:
     return np.stack([np.stack(at_once), np.stack(one_by_one)])
 
 
-def _scored(windows: Windows, start: int, rows: int) -> tuple[int, int]:
-    """Which of `rows` rows from position `start` are scored: first and behind the last, within the rows."""
-    first = max(windows.first - start, 0)
-    return min(first, rows), max(min(windows.size - 1 - start, rows), min(first, rows))
-
-
-def _collect_opening(opening: list[Floats], window: int, rows: Floats) -> None:
+def _collect_opening(opening: list[Floats], batch: Batch) -> None:
     missing = OPENING_TOKENS - sum(len(part) for part in opening)
-    if window == 0 and missing > 0:
-        opening.append(rows[:missing].copy())
-
-
-@contextmanager
-def _rows_file(path: Path, rows: int, columns: int) -> Iterator[Callable[[Floats], None]]:
-    """A .npy of float32 (rows, columns), written row by row and never mapped: a full disk is then an error."""
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)})
-        yield lambda part: _write(file, part)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write(file: Any, part: Floats) -> None:
-    file.write(np.ascontiguousarray(part, dtype="<f4").data)
-
-
-@contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-            raise NoSpace(f"the disk of {folder} is full", hint="free some space, and run the build again") from error
-        raise
+    if batch.window == 0 and missing > 0:
+        opening.append(batch.rows[:missing].copy())

@@ -27,15 +27,17 @@ class Subject:
     def as_json(self) -> dict[str, str]:
         return {"path": str(self.path.resolve()), "runtime": self.runtime, "delegate": self.delegate}
 
-    def open(self, *, context: int, threads: int, batch: int = 512) -> Session:
-        """Loaded for comparing: in the most precise arithmetic that its runtime has. RuntimeFailed where refused."""
-        return self._load(context=context, threads=threads, batch=batch, vocab_only=False)
+    def open(self, *, context: int, threads: int, batch: int = 512, all_logits: bool = True) -> Session:
+        """Loaded for comparing: in the most precise arithmetic that its runtime has. RuntimeFailed where refused.
+
+        Without `all_logits` room is made for the last position's only."""
+        return self._load(context=context, threads=threads, batch=batch, vocab_only=False, all_logits=all_logits)
 
     def open_vocabulary(self) -> Session:
         """The tokenizer, without the weights where the runtime can do without."""
-        return self._load(context=64, threads=1, batch=64, vocab_only=True)
+        return self._load(context=64, threads=1, batch=64, vocab_only=True, all_logits=False)
 
-    def _load(self, *, context: int, threads: int, batch: int, vocab_only: bool) -> Session:
+    def _load(self, *, context: int, threads: int, batch: int, vocab_only: bool, all_logits: bool) -> Session:
         return registry.runtime(self.runtime).load(
             self.path,
             context=context,
@@ -44,4 +46,5 @@ class Subject:
             exact=True,
             batch=batch,
             vocab_only=vocab_only,
+            all_logits=all_logits,
         )

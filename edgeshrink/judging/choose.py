@@ -45,7 +45,8 @@ def _used(verdict: Verdict) -> dict[str, float]:
         value = _value(line)
         if value is None or line.limit <= 0 or line.name == "backend":
             continue
-        if line.unit in _BOUNDED and line.limit != 1:  # how far from 1, of how far it may be
+        lost = line.unit == "share" and line.comparison == "<="  # a share that was lost is best at 0
+        if line.unit in _BOUNDED and not lost and line.limit != 1:  # how far from 1, of how far it may be
             found[line.name] = max(0.0, (1 - value) / (1 - line.limit))
         elif line.comparison == "<=":
             found[line.name] = max(value, 0.0) / line.limit

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from edgeshrink.core.backends import backend_is
+from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.budget import Budget
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.plan import Predictions
 from edgeshrink.core.quality import NetworkQuality, Quality
 from edgeshrink.core.reading import Measured, Prediction, Reading, Unmeasured
 from edgeshrink.core.verdict import Outcome, Verdict, VerdictLine
+from edgeshrink.judging.behaviour import gate_lines
+from edgeshrink.judging.gains import Gains
+from edgeshrink.judging.outcomes import overall as overall
 
 
 def judge(
@@ -23,27 +27,24 @@ def judge(
     predictions: Predictions | None,
     delegate: str | None = None,
     network: bool = False,
+    behaviour: Behaviour | Unmeasured | None = None,
+    gains: Gains | None = None,
 ) -> Verdict:
     """Judge one artifact. `measurements` Unmeasured: the figures of another device are not this host's to give.
 
     `delegate`: the backend whose line is wanted; None where nothing ran it and nobody insisted on one. `network`: it
-    generates no text.
+    generates no text. `behaviour`: what a suite found; None where none was asked for. `gains`: what exchange rates are
+    paid with.
     """
     network = network or isinstance(quality, NetworkQuality)
     lines = (
         check_line(quality),
         *(() if delegate is None else (backend_line(delegate, measurements),)),
         *(output_lines(budget, quality) if network else distance_lines(budget, quality)),
+        *(() if behaviour is None else gate_lines(budget.quality, behaviour, gains)),
         *device_lines(budget, artifact_bytes, measurements, predictions, network=network),
     )
     return Verdict(overall(tuple(line.outcome for line in lines)), lines)
-
-
-def overall(outcomes: tuple[Outcome, ...]) -> Outcome:
-    """FAIL if one failed, else UNKNOWN if one is unknown (or there is none), else PASS."""
-    if "FAIL" in outcomes:
-        return "FAIL"
-    return "PASS" if outcomes and "UNKNOWN" not in outcomes else "UNKNOWN"
 
 
 def check_line(quality: Quality | NetworkQuality | Unmeasured) -> VerdictLine:

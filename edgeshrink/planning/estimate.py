@@ -181,16 +181,25 @@ CALIBRATION_TOKENS = 16384
 EVALUATION_TOKENS = 8192
 EVALUATION_FLOP = 1e13
 LOGITS_FILE_BYTES = 512 << 20
+EXACT_TOKENS = 256
+TAIL_LEVELS = 16
+"""How the reference's next-token distributions are stored (`evaluate.compact`): so many tokens exactly, one of so many
+levels for every other."""
+
+
+def reference_row_bytes(vocab_size: int) -> int:
+    """What one scored position of the stored reference takes: 78 kB at 152k tokens, an eighth of float32."""
+    return 8 * min(EXACT_TOKENS, vocab_size) + 4 * TAIL_LEVELS + (vocab_size + 1) // 2 + 24
 
 
 def evaluation_tokens(vocab_size: int, weights: int) -> int:
-    """How many tokens are run to compare: within 8,192, 1e13 operations, and 512 MiB of logits for every second one."""
-    within = (EVALUATION_TOKENS, 2 * LOGITS_FILE_BYTES // (4 * vocab_size), int(EVALUATION_FLOP / (2 * weights)))
-    return max(MICRO_BATCH, min(within))
+    """How many tokens are run to compare: within 8,192, 1e13 operations, and 512 MiB stored for every second one."""
+    stored = 2 * LOGITS_FILE_BYTES // reference_row_bytes(vocab_size)
+    return max(MICRO_BATCH, min(EVALUATION_TOKENS, stored, int(EVALUATION_FLOP / (2 * weights))))
 
 
 def logits_bytes(facts: ModelFacts, weights: int) -> int:
-    return 4 * facts.vocab_size * evaluation_tokens(facts.vocab_size, weights) // 2
+    return reference_row_bytes(facts.vocab_size) * evaluation_tokens(facts.vocab_size, weights) // 2
 
 
 def reference_bytes(tensors: tuple[TensorPlan, ...]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.measurement import InferencePoint, Measurements
 from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.power import PowerRecord
@@ -12,6 +13,9 @@ from edgeshrink.core.reading import Estimate, Measured, Reading
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import Outcome, VerdictLine
 from edgeshrink.report import charts
+from edgeshrink.report.behaviour_page import behaviour_page
+from edgeshrink.report.behaviour_rows import other_lines, slice_rows, worst_first
+from edgeshrink.report.behaviour_told import loss_text
 from edgeshrink.report.device_page import device_charts, device_page
 from edgeshrink.report.device_told import device_text, measured_on
 from edgeshrink.report.figures import chosen_rung, compared_on, ladder_columns, quality_rows, speed_rows
@@ -87,7 +91,8 @@ def report_to_html(report: Report) -> str:
         summary=_summary(report),
         apart=not_run_text(report.artifact.delegation) if report.artifact.delegation else "",
         tiles=_tiles(report),
-        lines=[_line(report, line) for line in report.verdict.lines],
+        lines=[_line(report, line) for line in other_lines(report.verdict, report.behaviour)],
+        behaviour=None if report.behaviour is None else behaviour_page(report.behaviour, report.verdict),
         figures=_figures(report),
         compared=None if quality is None else compared_on(quality),
         quality_rows=tuple(quality_rows(quality)),
@@ -132,6 +137,8 @@ def _tiles(report: Report) -> list[_Tile]:
     elif quality is not None:
         tiles.append(_tile("Same top token", quality.same_top_share, "share"))
         tiles.append(_tile("Mean KL", quality.mean_kl, "nats"))
+    if report.behaviour is not None:
+        tiles.append(_worst(report, report.behaviour))
     if seen is not None:
         if seen.inference:
             slowest = max(seen.inference, key=_p95)
@@ -147,6 +154,15 @@ def _tiles(report: Report) -> list[_Tile]:
             tiles.append(_tile("Decode, predicted", report.predictions.decode_tok_s, "tok/s"))
         tiles.append(_tile("Peak RAM, predicted", report.predictions.peak_rss_bytes, "bytes"))
     return tiles
+
+
+def _worst(report: Report, behaviour: Behaviour) -> _Tile:
+    moved = worst_first(slice_rows(behaviour, report.verdict))
+    if not moved:
+        return _Tile("Slices that lost", "none", f"of {len(behaviour.slices)}, beyond noise")
+    first = moved[0]
+    lost = loss_text(first.metric.loss, first.metric.unit, spread=False)
+    return _Tile("Lost most", lost, f"{first.slice.name}, of {len(behaviour.slices)} slices")
 
 
 def _energy(seen: Measurements, power: PowerRecord) -> _Tile:

@@ -1,4 +1,4 @@
-"""`report.json`, `comparison.json` and what the verbs on devices print. Equal values give equal bytes.
+"""`report.json`, `comparison.json` and what the verbs print. Equal values give equal bytes.
 
 Reading gives the value back.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from edgeshrink.core.compared import Compared
 from edgeshrink.core.listing import ListedDevice
 from edgeshrink.core.report import (
     COMPARISON_SCHEMA,
@@ -31,6 +33,8 @@ V = TypeVar("V")
 _REPORT: dict[str, Any] = {"folder": True}
 _COMPARISON: dict[str, Any] = {"folder": True, "outcomes": {"__all__": {"report": {"folder": True}}}}
 _SESSIONS = _COMPARISON
+_LARGEST = sys.float_info.max
+"""Stands for infinity in the bounds of a loss, which JSON cannot say: an interval may be open at one end."""
 
 
 def report_to_json(report: Report) -> str:
@@ -54,6 +58,11 @@ def sessions_to_json(sessions: DeviceSessions) -> str:
 def interleaved_to_json(interleaved: Interleaved) -> str:
     """Two artifacts on one device in turn."""
     return _to_json(interleaved, _interleaved(), {})
+
+
+def compared_to_json(compared: Compared) -> str:
+    """What `edgeshrink compare --json` prints."""
+    return _to_json(compared, _compared(), {})
 
 
 def devices_to_json(rows: Sequence[ListedDevice]) -> str:
@@ -101,6 +110,16 @@ def sessions_schema() -> dict[str, Any]:
     return schema
 
 
+def compared_schema() -> dict[str, Any]:
+    """The JSON Schema of what `edgeshrink compare --json` prints."""
+    return _compared().json_schema(mode="serialization")
+
+
+@cache
+def _compared() -> TypeAdapter[Compared]:
+    return TypeAdapter(Compared)
+
+
 @cache
 def _report() -> TypeAdapter[Report]:
     return TypeAdapter(Report)
@@ -146,7 +165,7 @@ def _from_json(text: str, adapter: TypeAdapter[V], what: str, schema: str, hint:
             hint="read it with the edgeshrink that wrote it, or build again",
         )
     try:
-        return adapter.validate_json(text)
+        return adapter.validate_python(_with_open_ends(data))
     except ValidationError as error:
         raise DataError(f"not a {what}: {first_wrong(error)}", hint=hint) from error
 
@@ -156,9 +175,27 @@ def _without_folder(schema: dict[str, Any]) -> None:
     schema["required"] = [name for name in schema["required"] if name != "folder"]
 
 
+def _bounds(value: dict[str, Any]) -> list[float]:
+    """Those of a loss, empty where there are none."""
+    bounds = value.get("bounds")
+    return bounds if isinstance(bounds, list) and all(isinstance(end, float) for end in bounds) else []
+
+
+def _with_open_ends(data: Any) -> Any:
+    """`data` with the largest float of any bounds as what it was written for: an interval without that end."""
+    if isinstance(data, dict):
+        found = {key: _with_open_ends(item) for key, item in data.items()}
+        if bounds := _bounds(found):
+            found["bounds"] = [math.copysign(math.inf, end) if abs(end) == _LARGEST else end for end in bounds]
+        return found
+    return [_with_open_ends(item) for item in data] if isinstance(data, list) else data
+
+
 def _strict(value: Any) -> Any:
     """`value` with only what strict JSON in UTF-8 can say."""
     if isinstance(value, dict):
+        if bounds := _bounds(value):
+            value = {**value, "bounds": [max(-_LARGEST, min(_LARGEST, end)) for end in bounds]}
         number = value.get("value")
         if "kind" in value and isinstance(number, float) and not math.isfinite(number):
             return {"reason": f"not a finite number ({number})", "kind": "unmeasured"}

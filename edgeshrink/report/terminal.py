@@ -13,6 +13,8 @@ from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Reading, Unmeasured
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import Outcome
+from edgeshrink.report.behaviour_rows import other_lines
+from edgeshrink.report.behaviour_terminal import render_behaviour
 from edgeshrink.report.device_terminal import add_where, device_parts, partial_item
 from edgeshrink.report.figures import brief_quality_rows, compared_on, ladder_columns
 from edgeshrink.report.format import (
@@ -55,9 +57,13 @@ def render_report(report: Report) -> RenderableType:
     if len(report.ladder) > 1:
         parts += [_ladder(report), Text()]
     parts.append(_verdict(report))
-    parts += _reasons((line_label(line.name), line.reading, line.why) for line in report.verdict.lines)
+    lines = other_lines(report.verdict, report.behaviour)
+    parts += _reasons((line_label(line.name), line.reading, line.why) for line in lines)
     if quality := _quality(report):
         parts += [Text(), *quality]
+    if report.behaviour is not None:
+        built = report.compression is not None
+        parts += [Text(), render_behaviour(report.behaviour, report.verdict, brief=built)]
     parts += [*_measured(report.measurements), *device_parts(report)]
     if report.artifact.delegation is not None:
         parts += [item("!", text, "yellow") for text in duplicate_texts(report.artifact.delegation)]
@@ -127,8 +133,9 @@ def _verdict(report: Report) -> RenderableType:
     for name in ("limit", "measured", "predicted", "off by"):
         lines.add_column(name, justify="right", no_wrap=True)
     lines.add_column("outcome", no_wrap=True)
-    spread = all(_spread_fits(line.reading, line.unit) for line in report.verdict.lines)
-    for line in report.verdict.lines:
+    told = other_lines(report.verdict, report.behaviour)
+    spread = all(_spread_fits(line.reading, line.unit) for line in told)
+    for line in told:
         lines.add_row(
             line_label(line.name),
             limit_text(line),

@@ -42,7 +42,7 @@ def render_chats_bounded(
 
 def job(parameters: dict[str, Any], emit: Any) -> dict[str, object]:
     """The child's side."""
-    _limit_memory()
+    limit_memory()
     return {"answers": [_answer(parameters["template"], call) for call in parameters["calls"]]}
 
 
@@ -56,8 +56,8 @@ def _answer(template: str, call: Mapping[str, Any]) -> dict[str, str]:
     return {"text": text}
 
 
-def _limit_memory() -> None:
-    """Where the system has such a limit (Linux); elsewhere time alone is bounded."""
+def limit_memory() -> None:
+    """Of this process, where the system has such a limit (Linux); elsewhere time alone is bounded."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 

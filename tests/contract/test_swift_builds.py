@@ -74,7 +74,7 @@ def events(text: str) -> dict[str, dict[str, object]]:
 def test_the_core_package_builds_passes_its_own_tests_and_measures(swift: Swift, cargo: Cargo) -> None:
     done = swift.run(cargo.folder / "swift/DemoModel", "test")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"Executed 15 tests, with 0 failures", done.stdout)
+    assert re.search(r"Executed 16 tests, with 0 failures", done.stdout)
     said = events(done.stdout)
     template = (cargo.folder / "chat_template.jinja").stat().st_size
     assert said["digest"]["bytes"] == cargo.manifest.artifact_bytes + template

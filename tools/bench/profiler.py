@@ -26,14 +26,12 @@ from statistics import median
 from typing import Any
 
 import memory_limit
+from llama_tools import built_tool
 
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.measure.synthetic import Shape, write_random_gguf
-from edgeshrink.toolchain.runner import compiling
 from edgeshrink.toolchain.runner.build import build_runner
-from edgeshrink.toolchain.runner.installed import llama_libraries
 from edgeshrink.toolchain.runner.platform import native_platform
-from edgeshrink.toolchain.runner.sources import llama_sources
 
 CHECKS = ("memory", "speed", "overhead")
 DEPTH, TOKENS, REPETITIONS = 128, 64, 3
@@ -175,22 +173,6 @@ def told(speeds: Sequence[float]) -> str:
     return f"{median(speeds):.2f} tok/s ({low:.2f}..{high:.2f}, {len(speeds)} rounds)"
 
 
-def built_llama_bench(cache: Path) -> Path:
-    """llama-bench, linked to the libraries that the runner uses; built once."""
-    build, libraries = cache / "llama-bench", llama_libraries()
-    program = build / "llama-bench" / "llama-bench"
-    kind, ninja = compiling.generator()
-    source = Path(__file__).parent / "llama_bench"
-    configure = [compiling.cmake_program(), "-G", kind, *ninja, "-S", str(source), "-B", str(build)]
-    configure += [f"-DLLAMA_CPP={llama_sources(cache / 'sources')}", f"-DLLAMA_LIBS={libraries}"]
-    for command in (
-        [*configure, "-DCMAKE_BUILD_TYPE=Release"],
-        [compiling.cmake_program(), "--build", str(build), "--target", "llama-bench", "--parallel", "1"],
-    ):
-        subprocess.run(command, check=True, stdout=sys.stderr)
-    return program
-
-
 def shape(megabytes: int) -> Shape:
     """A random Llama in Q8_0 of about that many MB."""
     one = Shape(layers=1, width=1024, ffn=2816, vocab=8192, type="Q8_0")
@@ -212,7 +194,7 @@ def rows(given: argparse.Namespace, scratch: Path) -> Iterator[Row]:
     if "speed" in given.only or "overhead" in given.only:
         write_random_gguf(usual, shape(100))
     if "speed" in given.only:
-        yield speed(runner, built_llama_bench(given.cache), usual, given.threads, given.rounds)
+        yield speed(runner, built_tool(given.cache, "llama-bench", "llama-bench"), usual, given.threads, given.rounds)
     if "overhead" in given.only:
         yield own_cpu(runner, usual)
         yield overhead(runner, usual, given.threads, given.rounds)

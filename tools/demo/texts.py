@@ -1,4 +1,4 @@
-"""The text files shipped beside the model: one to calibrate with, one to evaluate with, neither ever trained on."""
+"""The text files shipped beside the model: one to calibrate with, the others to evaluate with, none ever trained on."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ BYTES_PER_LANGUAGE = 8_000
 SKILL_BYTES = 40_000
 PASSAGE_BYTES = 1_000
 SAMPLE_TOKENS = 384
+LANGUAGE_BYTES = 48_000
 
 README = """# Texts
 
-Both files were written by `tools/train_demo.py` and hold documents that each begin with `<|begin|>`: passages of
-books in {languages}, equal bytes of each language, and generated skills of the demo model (recall, sums, tool
-decision, story) in its plain and chat forms, strewn among each other so that any beginning of a file is mixed.
+All files were written by `tools/train_demo.py`. The first two hold documents that each begin with `<|begin|>`:
+passages of books in {languages}, equal bytes of each language, and generated skills of the demo model (recall, sums,
+tool decision, story) in its plain and chat forms, strewn among each other so that any beginning of a file is mixed.
+The others are the books of one language alone, book after book, at most {most:,} bytes of each language.
 
 | file | book text | use |
 |---|---|---|
 | `calibration.txt` | the part of every book from 95 % to 97 % | calibration (importance matrix) |
 | `evaluation.txt` | the part of every book from 97 % to 99 % | evaluation, and nothing else |
+| {files} | the same part | each language on its own, and filler of long prompts: evaluation, and nothing else |
 
 The demo model was trained on the first 95 % of every book; its card reports the loss on the last 1 %. So the text
 trained on, calibrated with, evaluated with and reported on never overlaps. The generated skills come from seeds of
@@ -80,9 +83,30 @@ def mixed_text(books: list[Book], part: str, seed: int) -> str:
     return "".join(f"{BEGIN}{document}" for document in documents)
 
 
+def language_text(library: Library, language: str) -> str:
+    """The books of one language, whole lines, equal shares of the bytes where they do not all fit."""
+    texts = [text for of, text in library.texts if of == language]
+    each = LANGUAGE_BYTES // len(texts)
+    spare = sum(max(0, each - len(text.encode())) for text in texts)
+    return "\n\n".join(next(_cut(text, each + spare), text).strip("\n") for text in texts) + "\n"
+
+
 def write_texts(books: list[Book], folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("calibration", "evaluation"):
         (folder / f"{part}.txt").write_text(mixed_text(books, part, seed), encoding="utf-8")
-    named = "\n".join(f"- {book.author}: {book.title} ({book.language})" for book in books)
-    (folder / "README.md").write_text(README.format(languages=", ".join(LANGUAGES), books=named), encoding="utf-8")
+    write_language_texts(books, folder)
+
+
+def write_language_texts(books: list[Book], folder: Path) -> None:
+    """One file a language, and the README that says what all files are."""
+    library = Library.of(books, "evaluation")
+    for language in LANGUAGES:
+        (folder / f"{language}.txt").write_text(language_text(library, language), encoding="utf-8")
+    readme = README.format(
+        languages=", ".join(LANGUAGES),
+        most=LANGUAGE_BYTES,
+        files=", ".join(f"`{language}.txt`" for language in LANGUAGES),
+        books="\n".join(f"- {book.author}: {book.title} ({book.language})" for book in books),
+    )
+    (folder / "README.md").write_text(readme, encoding="utf-8")

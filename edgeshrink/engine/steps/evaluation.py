@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from edgeshrink.catalog.texts import Text
 from edgeshrink.core.events import Listener
 from edgeshrink.core.model import ModelFacts
-from edgeshrink.core.plan import Plan
+from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.quality import Check, Quality
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.tokenizer import Vocabulary
@@ -27,13 +27,15 @@ _FILE = "quality.json"
 class Evaluate:
     """Result: `quality.json`, a Quality. `reference` is a folder and its digest, or why there is none.
 
-    `delegate` is the backend that is to run it on this machine, `own_checks` what only its format can be asked.
+    `delegate` is the backend that is to run it on this machine, `own_checks` what only its format can be asked,
+    `tensors` those that are in it, as far as that is known.
     """
 
     artifact: Path
     artifact_sha256: str
     source_sha256: str
-    plan: Plan
+    runtime: str
+    tensors: tuple[TensorPlan, ...] = field(repr=False)
     delegate: str
     own_checks: Callable[[Path], tuple[Check, ...]] = field(repr=False)
     facts: ModelFacts
@@ -44,7 +46,7 @@ class Evaluate:
     threads: int
     runtime_build: str
     id: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def key_parts(self) -> Mapping[str, Any]:
         reference = self.reference
@@ -66,10 +68,10 @@ class Evaluate:
         with tempfile.TemporaryDirectory(dir=workdir) as scratch:
             quality = evaluate_artifact(
                 self.artifact,
-                runtime=self.plan.runtime,
+                runtime=self.runtime,
                 delegate=self.delegate,
                 own_checks=self.own_checks(self.artifact),
-                tensors=self.plan.tensors,
+                tensors=self.tensors,
                 facts=self.facts,
                 vocabulary=self.vocabulary,
                 reference=reference if isinstance(reference, Unmeasured) else read_reference(reference[0]),

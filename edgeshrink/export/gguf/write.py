@@ -63,7 +63,7 @@ def write_gguf(
     needed = gguf_file_bytes(metadata, tensors)
     part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        _check_room(path, needed)
+        check_room(path, needed)
         _write_header(part, metadata, tensors)
         with part.open("r+b", buffering=0) as file:
             align = alignment(metadata)
@@ -82,7 +82,7 @@ def write_gguf(
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise _explained(error, path, needed) from error
+        raise explained(error, path, needed) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -178,13 +178,15 @@ def _write_all(file: IO[bytes], data: bytes | memoryview) -> int:
     return len(data)
 
 
-def _check_room(path: Path, needed: int) -> None:
+def check_room(path: Path, needed: int) -> None:
+    """NoSpace where the disk of `path` does not have `needed` bytes."""
     available = shutil.disk_usage(path.parent).free
     if available < needed:
         raise _full(path, needed, available)
 
 
-def _explained(error: OSError, path: Path, needed: int) -> NoSpace | StepFailed:
+def explained(error: OSError, path: Path, needed: int) -> NoSpace | StepFailed:
+    """What the system said while `path`, of `needed` bytes, was written."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         available = 0
         with contextlib.suppress(OSError):

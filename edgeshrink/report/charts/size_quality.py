@@ -10,8 +10,9 @@ from markupsafe import Markup
 from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Estimate, Measured, Reading, Unmeasured
 from edgeshrink.core.report import Report, Rung
-from edgeshrink.core.verdict import Outcome, VerdictLine
+from edgeshrink.core.verdict import VerdictLine
 from edgeshrink.report.charts import svg
+from edgeshrink.report.charts.outcome_mark import outcome_mark
 from edgeshrink.report.figures import chosen_rung
 from edgeshrink.report.format import human, human_bytes, limit_value, number
 from edgeshrink.report.predicted import line_of, size_line
@@ -176,15 +177,7 @@ def _point(
         parts.append(svg.element("circle", cx=at, cy=up, r=10, class_="ring"))
     spelled = f"{distance.name} {distance.spell(reading.value)}"
     title = svg.element("title", f"{rung.scheme}: {human_bytes(rung.artifact_bytes)}, {spelled}, {rung.outcome}")
-    parts.append(_mark(rung.outcome, at, up, title))
+    parts.append(outcome_mark(rung.outcome, at, up, title))
     right = at > svg.RIGHT - 90
     parts.append(svg.text(at - 15 if right else at + 15, up + 4, rung.scheme, "name", "end" if right else "start"))
     return parts
-
-
-def _mark(outcome: Outcome, at: float, up: float, title: Markup) -> Markup:
-    """A shape of its own for each outcome, so that nobody has to tell colours apart."""
-    if outcome == "FAIL":
-        points = " ".join(f"{at + dx:.1f},{up + dy:.1f}" for dx, dy in ((0, -6.5), (6.5, 5.5), (-6.5, 5.5)))
-        return svg.element("polygon", title, points=points, class_="mark fail")
-    return svg.element("circle", title, cx=at, cy=up, r=5.5, class_=f"mark {outcome.lower()}")

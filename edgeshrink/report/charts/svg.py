@@ -44,6 +44,10 @@ class Scale:
         )
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
+    def within(self, value: float) -> float:
+        """The pixel of `value`, or of the end that it lies beyond."""
+        return self(min(self.high, max(self.low, value)))
+
     def ticks(self, wanted: int = 5) -> tuple[float, ...]:
         """Round values within the scale, about `wanted` of them."""
         return _log_ticks(self.low, self.high, wanted) if self.log else _even_ticks(self.low, self.high, wanted)
@@ -84,13 +88,15 @@ def x_axis(
     *,
     wanted: int = 5,
     bottom: float = BOTTOM,
+    left: float = LEFT,
+    right: float = RIGHT,
 ) -> Markup:
     """Ticks and their values below the frame, and the axis' title below them."""
-    parts = [line(LEFT, bottom, RIGHT, bottom, "axis")]
+    parts = [line(left, bottom, right, bottom, "axis")]
     for value in scale.ticks(wanted):
         parts.append(line(scale(value), bottom, scale(value), bottom + 4, "axis"))
         parts.append(text(scale(value), bottom + 18, spell(value), anchor="middle"))
-    return Markup("").join([*parts, text((LEFT + RIGHT) / 2, bottom + 38, title, "title", "middle")])
+    return Markup("").join([*parts, text((left + right) / 2, bottom + 38, title, "title", "middle")])
 
 
 def y_axis(

@@ -2,8 +2,10 @@ import android.content.Context;
 import dev.edgeshrink.bundle.AssetSource;
 import dev.edgeshrink.bundle.BundleException;
 import dev.edgeshrink.bundle.Chat;
+import dev.edgeshrink.bundle.Fallback;
 import dev.edgeshrink.bundle.FolderSource;
 import dev.edgeshrink.bundle.ModelBundle;
+import dev.edgeshrink.bundle.Operating;
 import dev.edgeshrink.bundle.Runner;
 import dev.edgeshrink.bundle.Source;
 import java.io.ByteArrayInputStream;
@@ -83,7 +85,18 @@ public final class Ask {
         Chat chat = bundle.chat();
         say("prompt", chat == null ? null : chat.prompt("hi"));
         say("stop", chat == null ? null : chat.stop + " " + chat.stopIds);
-        say("fallback", bundle.fallback() == null ? null : bundle.fallback().handOver(0.5));
+        Fallback fallback = bundle.fallback();
+        say("fallback", fallback == null ? null : fallback.handOver(0.5));
+        if (fallback != null) {
+            say("probability", fallback.probability(new float[] {1, 2, 3, -1}, 2));
+            say("probability_of_none", fallback.probability(new float[] {1, Float.NaN}, 0));
+            say("risk", fallback.risk + " of " + fallback.coverage);
+            StringBuilder curve = new StringBuilder();
+            for (Operating point : fallback.curve) {
+                curve.append(point.threshold + " " + point.coverage + " " + point.risk + ";");
+            }
+            say("curve", curve);
+        }
         for (String arg : Arrays.asList(args)) {
             if (arg.startsWith("engine=")) {
                 String[] pair = arg.substring(7).split("/");

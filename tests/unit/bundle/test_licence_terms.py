@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from unit.report.sample import sample_profile_report, sample_report
 
-import edgeshrink.bundle.licences
+from edgeshrink.bundle import licences
 from edgeshrink.bundle.licences import licence_texts, licences_of, refuse_forbidden, sentences
 from edgeshrink.bundle.licences.expressions import judge_licence
 from edgeshrink.bundle.licences.table import known, known_licences
@@ -18,7 +18,7 @@ from edgeshrink.bundle.licences.texts import RUNTIME_TEXTS, software_of
 from edgeshrink.core.bundle import Engine, LicenceNote
 from edgeshrink.errors import UsageError
 
-FOLDER = Path(edgeshrink.bundle.licences.__file__).parent
+FOLDER = Path(licences.__file__).parent
 LLAMA = Engine("llama_cpp", "llama.cpp", "llama-cpp-python", "0.3.36")
 ENGINES = (
     LLAMA,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeshrink.catalog.overlap import refuse_overlap
 from edgeshrink.catalog.texts import FOLDER, calibration_default, evaluation_text
-from edgeshrink.compress.calibration import calibration_text, refuse_overlap
+from edgeshrink.compress.calibration import calibration_text
 from edgeshrink.errors import DataError
 
 

@@ -211,7 +211,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_old_build(
 
 _SLOW_APPLY = """
 import sys, time
-import edgeshrink.bundle.delta.apply as room
+from edgeshrink.bundle.delta import apply as room
 from edgeshrink.cli import main
 
 put = room._Writer.put

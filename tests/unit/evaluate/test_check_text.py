@@ -17,6 +17,7 @@ from edgeshrink.catalog.texts import Text, evaluation_text
 from edgeshrink.catalog.tokenizers import read_vocabulary
 from edgeshrink.core.quality import Check
 from edgeshrink.errors import DataError
+from edgeshrink.evaluate.checks import text as text_checks
 from edgeshrink.evaluate.checks.text import check_text, difference
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.export.gguf.pretokenizer import write_vocabulary
@@ -106,7 +107,7 @@ def test_a_template_without_an_end_is_a_failed_check(
     def in_three_seconds(template: str, calls: Sequence[Mapping[str, Any]]) -> list[str | DataError]:
         return render_chats_bounded(template, calls, timeout_s=3)
 
-    monkeypatch.setattr("edgeshrink.evaluate.checks.text.render_chats_bounded", in_three_seconds)
+    monkeypatch.setattr(text_checks, "render_chats_bounded", in_three_seconds)
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     found = checks(demo(changed("tokenizer.chat_template", endless)), evaluation_text())
     assert found["chat template"].outcome == "failed", found

@@ -13,20 +13,26 @@ from built_gguf import Builder
 from edgeshrink.catalog.texts import Text
 from edgeshrink.core.events import Progress
 from edgeshrink.errors import DataError, RuntimeFailed
+from edgeshrink.evaluate.compact import probabilities
 from edgeshrink.evaluate.reference import Reference, read_reference, reference_fits, write_reference
 from edgeshrink.evaluate.source_forward import source_logits
 
 GIB = 1 << 30
 
 
-def test_it_holds_the_sources_logits_at_every_scored_position(built: Builder, reference: Reference) -> None:
+def test_it_holds_the_sources_distribution_at_every_scored_position(built: Builder, reference: Reference) -> None:
     facts, windows = built("F32").facts, reference.windows
-    stored = reference.logits()
-    assert stored.shape == (windows.scored, 512)
+    rows = reference.rows()
+    assert rows.shape == (windows.scored,)
     for index, ids in enumerate(windows.ids[:2]):
         expected = source_logits(facts, ids)[windows.first : windows.size - 1]
-        start = index * windows.scored_each
-        assert np.abs(stored[start : start + windows.scored_each] - expected).max() < 1e-3
+        stored = rows[index * windows.scored_each : (index + 1) * windows.scored_each]
+        top = stored["top"].astype(np.int64)
+        assert np.array_equal(top[:, 0], expected.argmax(axis=1))
+        assert np.abs(stored["logits"] - np.take_along_axis(expected, top, axis=1)).max() < 1e-3
+        wanted = np.exp(expected - expected.max(axis=1, keepdims=True))
+        wanted /= wanted.sum(axis=1, keepdims=True)
+        assert np.abs(probabilities(stored, 512) - wanted).sum(axis=1).max() < 0.02
 
 
 def test_it_holds_the_opening_of_the_first_window(built: Builder, reference: Reference) -> None:
@@ -36,7 +42,9 @@ def test_it_holds_the_opening_of_the_first_window(built: Builder, reference: Ref
 
 def test_it_says_what_it_is(reference: Reference, story_text: Text) -> None:
     assert (reference.name, reference.weights) == ("F32 GGUF", "F32")
-    assert (reference.text_name, reference.text_sha256) == (story_text.name, story_text.sha256)
+    (text,) = reference.texts
+    assert (text.name, text.sha256) == (story_text.name, story_text.sha256)
+    assert reference.row_bytes == (reference.folder / "rows.bin").stat().st_size / reference.scored
     assert read_reference(reference.folder) == reference
 
 
@@ -55,14 +63,14 @@ def test_a_damaged_one_is_refused(reference: Reference, tmp_path: Path, damage: 
     if damage == "index":
         (folder / "reference.json").write_text("{", encoding="utf-8")
     elif damage == "short":
-        (folder / "logits.npy").write_bytes((folder / "logits.npy").read_bytes()[:-100])
+        (folder / "rows.bin").write_bytes((folder / "rows.bin").read_bytes()[:-100])
     elif damage == "gone":
-        (folder / "logits.npy").unlink()
+        (folder / "rows.bin").unlink()
     else:
         content = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
-        content["vocab_size"] = 511
+        content["vocab_size"] = 509
         (folder / "reference.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(DataError, match=r"not a stored reference|expected float32"):
+    with pytest.raises(DataError, match=r"not a stored reference|bytes, expected"):
         read_reference(folder)
 
 

@@ -10,7 +10,7 @@ from built_gguf import Builder
 
 from edgeshrink.catalog.texts import Text
 from edgeshrink.errors import DataError
-from edgeshrink.evaluate.windows import batch_for, cut_windows
+from edgeshrink.evaluate.windows import batch_for, cut_round, cut_windows
 from edgeshrink.runtimes import llama_cpp
 
 
@@ -55,3 +55,23 @@ def test_a_text_without_a_whole_window_is_refused_with_the_counts(vocabulary: An
 def test_a_large_vocabulary_is_run_in_smaller_batches() -> None:
     assert batch_for(4096, 512) == 512
     assert batch_for(151936, 512) * 4 * 151936 <= 64 << 20
+
+
+@pytest.mark.parametrize(("context", "tokens", "size"), [(256, 4096, 256), (4096, 1024, 512), (4096, 8192, None)])
+def test_a_suites_windows_are_long_where_text_and_round_give_enough_of_them(
+    vocabulary: Any, story_text: Text, context: int, tokens: int, size: int | None
+) -> None:
+    text = (story_text.text * 8)[: 4 * 12_000]
+    windows, whole = cut_round(vocabulary, text, context=context, tokens=tokens, round=0)
+    assert windows is not None and windows.first == 16
+    assert windows.size == (size or min(whole // 8, tokens // 4, 4096)) and windows.size >= min(context, 512)
+    assert len(windows.ids) == min(tokens // windows.size, whole // windows.size)
+
+
+def test_rounds_take_as_many_windows_as_all_before_them(vocabulary: Any, story_text: Text) -> None:
+    found = [
+        cut_round(vocabulary, story_text.text * 4, context=128, tokens=300, round=number)[0] for number in range(4)
+    ]
+    assert [0 if windows is None else len(windows.ids) for windows in found] == [2, 2, 4, 8]
+    ids = [window for windows in found if windows is not None for window in windows.ids]
+    assert ids == list(cut_windows(vocabulary, story_text.text * 4, context=128, weights=1).ids[:16])

@@ -66,3 +66,15 @@ def test_a_figure_that_cannot_pass_one_uses_the_distance_to_one() -> None:
     best, why = best_of({"large": large, "small": small})
     assert best == "small"
     assert "15%" in why and "large 97% (size)" in why
+
+
+def test_a_share_that_was_lost_is_best_at_nothing() -> None:
+    """Of 5 points allowed 4 are used; of a share that should be high, the distance to 1 is."""
+
+    def lost(value: float) -> VerdictLine:
+        return line("slice arithmetic", value, 0.05, unit="share")
+
+    much, little = verdict("PASS", lost(0.04)), verdict("PASS", lost(0.01))
+    best, why = best_of({"much": much, "little": little})
+    assert best == "little"
+    assert "20%" in why and "much 80% (slice arithmetic)" in why

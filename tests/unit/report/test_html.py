@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
@@ -49,14 +50,14 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def poisoned(value: Any) -> Any:
+def poisoned(value: Any, stays: Collection[str] = ()) -> Any:
     """The value with every free text in it replaced by a hostile one; words of closed sets stay."""
     if is_dataclass(value) and not isinstance(value, type):
-        kept = {"kind", "outcome", "comparison", "unit", "type", "transform"}
-        new = {f.name: poisoned(getattr(value, f.name)) for f in fields(value) if f.name not in kept}
+        kept = {"kind", "outcome", "comparison", "unit", "type", "transform", *stays}
+        new = {f.name: poisoned(getattr(value, f.name), stays) for f in fields(value) if f.name not in kept}
         return replace(value, **new)
     if isinstance(value, tuple):
-        return tuple(poisoned(item) for item in value)
+        return tuple(poisoned(item, stays) for item in value)
     return HOSTILE if isinstance(value, str) else value
 
 

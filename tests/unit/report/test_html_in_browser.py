@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sample_behaviour import sample_behaviour
 
 from edgeshrink.report.comparison_html import comparison_to_html
 from edgeshrink.report.html import report_to_html
 
 from .sample import sample_failed_report, sample_report
 from .sample_formats import sample_full_comparison, sample_network_report
+from .sample_gates import sample_verdict
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = (
@@ -73,6 +76,17 @@ def test_the_comparison_is_whole_and_silent(browser: str, tmp_path: Path) -> Non
     assert console == []
     assert dom.count("<svg") == 4
     assert dom.count('<a href="') == 3 and dom.count("<rect") == page.count("<rect")
+
+
+def test_a_behaviours_page_is_whole_and_a_models_script_is_never_run(browser: str, tmp_path: Path) -> None:
+    behaviour = sample_behaviour()
+    page = report_to_html(replace(sample_report(), behaviour=behaviour, verdict=sample_verdict(behaviour)))
+    dom, console = opened(browser, page, tmp_path)
+    assert console == []
+    assert dom.count("<svg") == page.count("<svg") == 12
+    assert dom.count("<tr") == page.count("<tr") and dom.count("<polygon") == page.count("<polygon") > 3
+    assert "<script" not in dom and "<img" not in dom
+    assert "&lt;script&gt;alert('worst')&lt;/script&gt;" in dom
 
 
 def test_the_page_stops_a_request_that_somebody_put_into_it(browser: str, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
+from edgeshrink.evaluate.slices.words.holdout import held_out
 from tools.demo.books import Library
 from tools.demo.chat import ASSISTANT, END
-from tools.demo.holdout import held_out
 from tools.demo.mixture import SHARES, draw
 from tools.demo.samples import Sample, answer
 from tools.demo.skills import recall, sums, tool_decision

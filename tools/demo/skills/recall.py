@@ -8,42 +8,22 @@ arXiv:2209.11895).
 from __future__ import annotations
 
 import random
-import tomllib
-from pathlib import Path
 
+from edgeshrink.evaluate.slices.words.recall_words import ASK, NAMES, TELL, THINGS, Pair, paired_value, told
 from tools.demo.books import Library
 from tools.demo.chat import END, ask
-from tools.demo.holdout import held_out
 from tools.demo.samples import Item, answer
 
-_WORDS = tomllib.loads(Path(__file__).with_name("recall_words.toml").read_text(encoding="utf-8"))
-NAMES: tuple[str, ...] = tuple(_WORDS["names"])
-THINGS: tuple[str, ...] = tuple(_WORDS["things"])
-TELL = "{key} has the {value}."
-ASK = "What does {key} have?"
 MIXES = {64: (6, 3, 1, 1, 1, 0), 128: (1, 2, 3, 4, 3, 2), 512: (1, 1, 0, 2, 3, 9)}
 """Up to which length how often each kind of sample comes, easiest kind first: short rows teach copying, long rows
 teach distance."""
 CHARACTERS_PER_TOKEN = 3
 """Of book text, about; only to aim at a length."""
-Pair = tuple[str, str]
 
 
 def _pairs(rng: random.Random, count: int, keys: tuple[str, ...] = NAMES) -> list[Pair]:
     """So many training pairs, no key twice."""
-    return [(key, _value(rng, key, testing=False)) for key in rng.sample(keys, count)]
-
-
-def _value(rng: random.Random, key: str, testing: bool) -> str:
-    while True:
-        value = rng.choice(THINGS)
-        if value != key and held_out("pair", key, value) == testing:
-            return value
-
-
-def _told(pairs: list[Pair]) -> str:
-    """Behind `Note:` every key has a blank in front, so that it is the same token whether told or asked for."""
-    return "Note: " + " ".join(TELL.format(key=key, value=value) for key, value in pairs)
+    return [(key, paired_value(rng, key, testing=False)) for key in rng.sample(keys, count)]
 
 
 def _asked(pairs: list[Pair]) -> str:
@@ -79,13 +59,13 @@ def _pair_lines(rng: random.Random, _: Library, length: int) -> str:
 
 def _told_twice(rng: random.Random, _: Library, length: int) -> str:
     pairs = _pairs(rng, rng.randint(2, min(20, length // 12)))
-    return _told(pairs) + _asked(rng.sample(pairs, len(pairs)))
+    return told(pairs) + _asked(rng.sample(pairs, len(pairs)))
 
 
 def _asked_in_chat(rng: random.Random, _: Library, length: int) -> str:
     pairs = _pairs(rng, rng.randint(2, min(24, length // 18)))
     asked = rng.sample(pairs, rng.randint(1, min(len(pairs), 8)))
-    return _chat(_told(pairs), asked)
+    return _chat(told(pairs), asked)
 
 
 def _chat(story: str, asked: list[Pair]) -> str:
@@ -102,7 +82,7 @@ def _across_book_text(rng: random.Random, library: Library, length: int) -> str:
     """Pairs told at once, then book text, then each pair asked for; now and then book text comes first as well."""
     pairs = _pairs(rng, rng.randint(1, max(6, length // 32)))
     room = max(60, CHARACTERS_PER_TOKEN * (length - 16 * len(pairs)) - 60)
-    story = f"{_told(pairs)}\n{library.passage(rng, rng.randint(20, room))}"
+    story = f"{told(pairs)}\n{library.passage(rng, rng.randint(20, room))}"
     if rng.random() < 0.3:
         story = f"{library.passage(rng, rng.randint(20, room // 2))}\n{story}"
     asked = rng.sample(pairs, len(pairs))
@@ -115,10 +95,10 @@ def item(rng: random.Random, library: Library) -> Item:
     """A held-out pair, told in the first sentence, asked for once behind other pairs and book text."""
     distance = rng.choice((20, 40, 75, 110, 150, 180, 220, 260, 300, 350))
     key = rng.choice(NAMES)
-    value = _value(rng, key, testing=True)
+    value = paired_value(rng, key, testing=True)
     others = [pair for pair in _pairs(rng, 4) if pair[0] != key][: rng.randint(0, 3)]
     room = max(8, CHARACTERS_PER_TOKEN * (distance - 5 * len(others)) - 30)
-    story = f"{_told([(key, value), *others])}\n{library.passage(rng, room)}"
+    story = f"{told([(key, value), *others])}\n{library.passage(rng, room)}"
     if rng.random() < 0.5:
         return Item(f"{story}\nAnswer: {key} has the", f" {value}", "plain")
     return Item(ask(f"{story}\n{ASK.format(key=key)}"), TELL.format(key=key, value=value) + END, "chat")

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import random
 
+from edgeshrink.evaluate.slices.words.story_requests import REQUESTS
 from tools.demo.books import LANGUAGES, Library
 from tools.demo.chat import END, ask
-
-REQUESTS = {
-    "en": "Continue the story:",
-    "de": "Erzähle die Geschichte weiter:",
-    "es": "Continúa la historia:",
-    "fr": "Continue l'histoire :",
-    "it": "Continua la storia:",
-}
 
 
 def sample(rng: random.Random, library: Library, length: int) -> str:

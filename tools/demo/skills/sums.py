@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+from edgeshrink.evaluate.slices.words.holdout import held_out
 from tools.demo.chat import END, ask
-from tools.demo.holdout import held_out
 from tools.demo.samples import Item, answer
 
 QUESTIONS = ("What is {a}+{b}?", "{a}+{b}=", "How much is {a}+{b}?", "Please add {a}+{b}.")

@@ -10,10 +10,9 @@ import json
 import random
 from collections.abc import Sequence
 
+from edgeshrink.evaluate.slices.words.tool_catalog import REMARK_REPLY, SMALL_TALK, TOOLS, Tool
 from tools.demo.chat import END, ask, system
-from tools.demo.holdout import held_out
 from tools.demo.samples import Item, answer
-from tools.demo.skills.tool_catalog import REMARK_REPLY, SMALL_TALK, TOOLS, Tool
 
 KINDS = {"call": 5, "missing": 3, "remark": 2, "small talk": 1}
 """What happens in a turn, and how often: the tool is there; it is not there; nothing is asked; small talk."""
@@ -27,33 +26,17 @@ def offer(tools: Sequence[Tool]) -> str:
     return f"Tools: {json.dumps(listed)}"
 
 
-def call(tool: Tool, value: str) -> str:
-    return json.dumps({"name": tool.name, "arguments": {tool.argument: value}})
-
-
-def refusal(tool: Tool) -> str:
-    return f"Sorry, I have no tool for {tool.topic}."
-
-
-def _phrase(rng: random.Random, tool: Tool, phrases: Sequence[str], testing: bool) -> Turn:
-    """A phrase filled with a value; which of the two go together only in tests is settled by `held_out`."""
-    while True:
-        phrase, value = rng.choice(phrases), rng.choice(tool.values)
-        if held_out("tool", tool.name, phrase, value) == testing:
-            return phrase.format(value), value
-
-
 def _turn(rng: random.Random, kind: str, offered: Sequence[Tool], testing: bool) -> Turn:
     if kind == "small talk":
         return rng.choice(SMALL_TALK)
     if kind == "missing":
         tool = rng.choice([tool for tool in TOOLS if tool not in offered])
-        return _phrase(rng, tool, tool.questions, testing)[0], refusal(tool)
+        return tool.question(rng, testing=testing)[0], tool.refusal
     tool = rng.choice(offered)
     if kind == "remark":
-        return _phrase(rng, tool, tool.remarks, testing)[0], REMARK_REPLY
-    said, value = _phrase(rng, tool, tool.questions, testing)
-    return said, call(tool, value)
+        return tool.remark(rng, testing=testing), REMARK_REPLY
+    said, value = tool.question(rng, testing=testing)
+    return said, tool.call(value)
 
 
 def _kind(rng: random.Random) -> str:
@@ -81,10 +64,10 @@ def item(rng: random.Random) -> Item:
 def near_miss_pair(rng: random.Random) -> tuple[Item, Item]:
     """The same question twice: once with its tool offered, once with another one in its place."""
     wanted, other, third = rng.sample(TOOLS, 3)
-    said, value = _phrase(rng, wanted, wanted.questions, testing=True)
+    said, value = wanted.question(rng, testing=True)
     with_tool = rng.sample([wanted, third], 2)
     without = [other if tool is wanted else tool for tool in with_tool]
     return (
-        Item(system(offer(with_tool)) + ask(said), call(wanted, value) + END, "call"),
-        Item(system(offer(without)) + ask(said), refusal(wanted) + END, "missing"),
+        Item(system(offer(with_tool)) + ask(said), wanted.call(value) + END, "call"),
+        Item(system(offer(without)) + ask(said), wanted.refusal + END, "missing"),
     )

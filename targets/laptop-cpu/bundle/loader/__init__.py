@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .about import About, Chat, Engine, Fallback, Licence
+from .about import About, Chat, Engine, Fallback, Licence, Operating
 from .errors import (
     BundleError,
     BundleInvalid,
@@ -31,6 +31,7 @@ __all__ = [
     "Licence",
     "Model",
     "ModelUnopenable",
+    "Operating",
     "QuestionRefused",
     "WrongBase",
     "load",

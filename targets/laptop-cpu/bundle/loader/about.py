@@ -37,16 +37,32 @@ class Chat:
 
 
 @dataclass(frozen=True)
-class Fallback:
-    """Hand over to a larger model where the confidence, at `temperature`, is below `threshold`.
+class Operating:
+    """With this `threshold` the share `coverage` of the answers is kept, and `risk` of those is wrong."""
 
-    `risk` is the share of wrong answers among those kept, `coverage` the share that is kept.
+    threshold: float
+    coverage: float
+    risk: float
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Hand over to a larger model where an answer's confidence is below `threshold`.
+
+    The confidence of an answer is the smallest probability, softmax(logits / `temperature`), of any token chosen in it,
+    its stop token included. `risk` is the share of wrong answers among those kept, `coverage` the share that is kept,
+    both on items that nothing was fitted on; `curve` has them at other thresholds, in rising order.
     """
 
     threshold: float
     temperature: float
     risk: float
     coverage: float
+    curve: tuple[Operating, ...]
+
+    def hand_over(self, confidence: float) -> bool:
+        """Whether an answer of that confidence is not to be trusted; one that is no number never is."""
+        return not confidence >= self.threshold
 
 
 @dataclass(frozen=True)
@@ -173,4 +189,16 @@ def _chat(said: Fields | None) -> Chat | None:
 def _fallback(said: Fields | None) -> Fallback | None:
     if said is None:
         return None
-    return Fallback(said.number("threshold"), said.number("temperature"), said.number("risk"), said.number("coverage"))
+    fallback = Fallback(
+        said.share("threshold"),
+        said.number("temperature"),
+        said.share("risk"),
+        said.share("coverage"),
+        tuple(
+            Operating(point.share("threshold"), point.share("coverage"), point.share("risk"))
+            for point in said.objects("curve")
+        ),
+    )
+    if fallback.temperature <= 0:
+        raise said.wrong("temperature", "above zero")
+    return fallback

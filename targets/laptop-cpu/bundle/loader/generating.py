@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,21 @@ from numpy.typing import NDArray
 from .engine import LanguageSession
 
 TOP_P = 0.95
+
+
+@dataclass
+class Confidence:
+    """Of an answer: the smallest probability, softmax(logits / `temperature`), of any token chosen in it so far."""
+
+    temperature: float
+    value: float = 1.0
+
+    def chose(self, logits: NDArray[Any], token: int) -> None:
+        """One more token, the stop token too. What is no number is no confidence."""
+        with np.errstate(all="ignore"):
+            weights = np.exp((logits.astype(np.float64) - float(logits.max())) / self.temperature)
+            probability = float(weights[token] / weights.sum())
+        self.value = min(self.value, probability if probability >= 0 else 0.0)
 
 
 def generate(
@@ -23,11 +39,13 @@ def generate(
     temperature: float,
     seed: int,
     still: Callable[[], None],
+    confidence: Confidence | None = None,
 ) -> Iterator[str]:
     """Text as it comes; a character whose bytes span tokens is held back until it is whole.
 
     `temperature` 0 takes the most probable token; else the smallest set that holds 95 % of the probability is drawn
     from (nucleus sampling, arXiv:1904.09751). `still` is asked before each token, and may raise.
+    `confidence` is told of each.
     """
     random = np.random.default_rng(seed)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -35,6 +53,8 @@ def generate(
     logits = session.begin(ids)
     for produced in range(1, max_tokens + 1):
         token = _choose(logits, temperature, random)
+        if confidence is not None:
+            confidence.chose(logits, token)
         if token in stop_ids:
             break
         if text := decoder.decode(session.piece(token)):

@@ -23,6 +23,8 @@ from .errors import QuestionRefused, WrongBase
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .generating import Confidence
+
 HERE = Path(__file__).resolve().parent / "bundle"
 """Where a wheel puts the bundle."""
 _SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
@@ -80,6 +82,7 @@ class Model:
         self._language = language
         self._network = network
         self._turn = 0
+        self._confidence: Confidence | None = None
 
     @property
     def about(self) -> About:
@@ -94,6 +97,14 @@ class Model:
     def fallback(self) -> Fallback | None:
         """When to hand over to a larger model; None where no threshold was fitted."""
         return self._about.fallback
+
+    @property
+    def confidence(self) -> float | None:
+        """Of the last answer, as far as it was read, at the fallback's temperature: `fallback.hand_over` judges it.
+
+        None before the first answer, and where no threshold was fitted.
+        """
+        return None if self._confidence is None else self._confidence.value
 
     @property
     def checked(self) -> Checked:
@@ -135,7 +146,7 @@ class Model:
 
     def stream(self, question: str, *, max_tokens: int = 256, temperature: float = 0.0, seed: int = 0) -> Iterator[str]:
         """The answer in pieces of text, as they are decoded. QuestionRefused where the question does not fit."""
-        from .generating import generate
+        from .generating import Confidence, generate
 
         session = self._talking()
         ids = self.tokens(question)
@@ -153,8 +164,16 @@ class Model:
 
         chat = self._about.chat
         stops = session.stop_ids | frozenset(() if chat is None else chat.stop_ids)
+        self._confidence = None if self.fallback is None else Confidence(self.fallback.temperature)
         return generate(
-            session, ids, stop_ids=stops, max_tokens=max_tokens, temperature=temperature, seed=seed, still=still
+            session,
+            ids,
+            stop_ids=stops,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            still=still,
+            confidence=self._confidence,
         )
 
     def answer(self, question: str, max_tokens: int = 256, temperature: float = 0.0, seed: int = 0) -> str:

@@ -55,7 +55,7 @@ class Fields:
     def text(self, key: str) -> str:
         value = self._get(key)
         if not isinstance(value, str):
-            raise self._wrong(key, "text")
+            raise self.wrong(key, "text")
         return value
 
     def text_or_none(self, key: str) -> str | None:
@@ -64,14 +64,14 @@ class Fields:
     def sha256(self, key: str) -> str:
         value = self.text(key)
         if not _SHA256.fullmatch(value):
-            raise self._wrong(key, "a sha256 of 64 hex digits")
+            raise self.wrong(key, "a sha256 of 64 hex digits")
         return value
 
     def count(self, key: str) -> int:
         """A whole number, zero or more, that fits 64 bits."""
         value = self._get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-            raise self._wrong(key, "a whole number")
+            raise self.wrong(key, "a whole number")
         return value
 
     def count_or_none(self, key: str) -> int | None:
@@ -80,8 +80,15 @@ class Fields:
     def number(self, key: str) -> float:
         value = self._get(key)
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
-            raise self._wrong(key, "a number")
+            raise self.wrong(key, "a number")
         return float(value)
+
+    def share(self, key: str) -> float:
+        """A number from 0 to 1."""
+        value = self.number(key)
+        if not 0 <= value <= 1:
+            raise self.wrong(key, "a number from 0 to 1")
+        return value
 
     def counts(self, key: str) -> tuple[int, ...]:
         return tuple(Fields(self._where, {key: value}).count(key) for value in self._list(key))
@@ -98,7 +105,7 @@ class Fields:
     def _list(self, key: str) -> list[object]:
         value = self._get(key)
         if not isinstance(value, list):
-            raise self._wrong(key, "a list")
+            raise self.wrong(key, "a list")
         return value
 
     def _get(self, key: str) -> object:
@@ -106,5 +113,6 @@ class Fields:
             raise BundleInvalid(f"{self._where}: {key} is missing")
         return self._values[key]
 
-    def _wrong(self, key: str, wanted: str) -> BundleInvalid:
+    def wrong(self, key: str, wanted: str) -> BundleInvalid:
+        """The error that says so."""
         return BundleInvalid(f"{self._where}: {key} is not {wanted}")

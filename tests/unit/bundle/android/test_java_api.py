@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from built_gguf import build_gguf
 from built_runners import ready_runner
 from java_programs import ask, compile_asker
-from sample_cargo import DEMO_CHAT, sample_cargo
+from sample_cargo import DEMO_CHAT, FALLBACK, sample_cargo
 
 from edgeshrink.bundle.android import aar
 from edgeshrink.bundle.android.naming import names_of
@@ -178,6 +179,18 @@ def test_a_model_of_several_files_is_a_folder(classes: Path, tmp_path: Path, cac
     )
 
 
+def test_a_fallback_is_read_with_its_curve_and_its_rule(classes: Path, tmp_path: Path, cache: Path) -> None:
+    cargo = sample_cargo(tmp_path / "sure", MODEL, kind="android", fallback=FALLBACK)
+    facts = ask(classes, "folder", cargo.folder, cache)
+    assert facts["fallback"] == "true"  # 0.5 is below the threshold
+    weights = [math.exp(logit / FALLBACK.temperature) for logit in (1, 2, 3, -1)]
+    assert float(facts["probability"]) == pytest.approx(weights[2] / sum(weights), rel=1e-12)
+    assert float(facts["probability_of_none"]) == 0.0
+    assert facts["risk"] == "0.05 of 0.8"
+    points = (f"{point.threshold} {point.coverage} {point.risk};" for point in FALLBACK.curve)
+    assert facts["curve"] == "".join(points)
+
+
 def test_a_network_without_a_context_is_opened(classes: Path, tmp_path: Path, cache: Path) -> None:
     engine = Engine("onnx", "onnxruntime", "onnxruntime", "1.31.1")
     cargo = sample_cargo(
@@ -194,6 +207,8 @@ def test_names_that_lead_out_and_other_nonsense_are_refused(classes: Path, cargo
         files = [{**sound["files"][0], "name": name} for name in names] + sound["files"]
         return json.dumps({**sound, "files": files})
 
+    fallback = {"threshold": 0.6, "temperature": 1.5, "risk": 0.05, "coverage": 0.8, "curve": []}
+    changes = ({"threshold": 1.5}, {"risk": "low"}, {"temperature": 0}, {"curve": [{"threshold": 2}]}, {"curve": None})
     unsafe = ["../x", "/x", "a/../../x", "a//b", "./x", "C:/x", "a\\b", "x\u0007", "", "a/"]
     wrong = [
         *(named(name) for name in unsafe),
@@ -205,6 +220,7 @@ def test_names_that_lead_out_and_other_nonsense_are_refused(classes: Path, cargo
         json.dumps({**sound, "context": -1}),
         json.dumps({**sound, "files": [{**sound["files"][0], "sha256": "0" * 63}]}),
         json.dumps({**sound, "name": "../tiny"}),
+        *(json.dumps({**sound, "fallback": {**fallback, **change}}) for change in changes),
         json.dumps(sound)[:-1] + ', "name": "twice"}',
         "[" * 100_000,
         '{"a":' * 100_000,

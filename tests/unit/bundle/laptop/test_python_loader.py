@@ -20,6 +20,8 @@ from sample_cargo import sample_cargo
 from edgeshrink.bundle.laptop.loader import loader_files
 from edgeshrink.core.bundle import Engine
 
+FALLBACK: dict[str, Any] = {"threshold": 0.6, "temperature": 1.5, "risk": 0.05, "coverage": 0.8, "curve": []}
+
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
@@ -90,6 +92,19 @@ def test_a_manifest_without_an_end_is_not_read_to_it(loader: ModuleType, tmp_pat
         lambda said: said.update(artifact_bytes=-1),
         lambda said: said.update(context=10**400),
         lambda said: said.update(fallback=dict.fromkeys(("threshold", "temperature", "risk", "coverage"), 10**400)),
+        *(
+            lambda said, change=change: said.update(fallback={**FALLBACK, **change})
+            for change in (
+                {"threshold": 1.5},
+                {"risk": -0.1},
+                {"coverage": "all"},
+                {"temperature": 0},
+                {"curve": None},
+                {"curve": [{"threshold": 0.5, "coverage": 1.01, "risk": 0}]},
+                {"curve": [{"threshold": 0.5, "coverage": 1.0}]},
+            )
+        ),
+        lambda said: said.update(fallback={key: FALLBACK[key] for key in ("threshold", "risk", "coverage", "curve")}),
         lambda said: said.update(artifact_sha256="A" * 64),
         lambda said: said.update(artifact_sha256="0" * 64),
         lambda said: said.update(main="model/other.gguf"),

@@ -66,6 +66,9 @@ public struct BundleManifest: Codable, Equatable, Sendable {
                 throw BundleError.bundleInvalid("\(file.name) has no digest")
             }
         }
+        guard manifest.fallback?.isSound ?? true else {
+            throw BundleError.bundleInvalid("its fallback is none")
+        }
         guard isSafe(manifest.main), manifest.files.contains(where: { manifest.isModel($0.name) }) else {
             throw BundleError.bundleInvalid("\(manifest.main) is no file of this bundle")
         }

@@ -20,14 +20,3 @@ public struct Prompt: Equatable, Sendable {
     public let question: String
     public let after: String
 }
-
-/// When to hand over to a larger model: where the confidence, at `temperature`, is below `threshold`.
-/// `risk` is the share of wrong answers among those kept, `coverage` the share that is kept.
-public struct Fallback: Codable, Equatable, Sendable {
-    public let threshold: Double
-    public let temperature: Double
-    public let risk: Double
-    public let coverage: Double
-
-    public func keeps(confidence: Double) -> Bool { confidence >= threshold }
-}

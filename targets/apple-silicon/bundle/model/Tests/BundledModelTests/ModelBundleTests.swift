@@ -57,6 +57,24 @@ final class ModelBundleTests: XCTestCase {
         }
     }
 
+    func testAFallbackIsReadAndOneThatIsNoneIsRefused() throws {
+        let point: [String: Any] = ["threshold": 0.62, "coverage": 0.8, "risk": 0.05]
+        let sound: [String: Any] = point.merging(["temperature": 2.0, "curve": [point]]) { kept, _ in kept }
+        try rewriteManifest { $0["fallback"] = sound }
+        let fallback = try XCTUnwrap(ModelBundle.load(folder: copy, cache: nil).fallback)
+        XCTAssertEqual(fallback.curve.map(\.coverage), [0.8])
+        XCTAssertTrue(fallback.keeps(confidence: 0.62))
+        XCTAssertFalse(fallback.keeps(confidence: 0.61) || fallback.keeps(confidence: .nan))
+        XCTAssertEqual(fallback.probability(of: 1, logits: [0, 2]), 1 / (1 + exp(-1)), accuracy: 1e-12)
+        XCTAssertEqual(fallback.probability(of: 0, logits: [0, .nan]), 0)
+        for change in [["risk": 1.5], ["temperature": 0], ["curve": [["threshold": 2, "coverage": 1, "risk": 0]]]]
+            as [[String: Any]]
+        {
+            try rewriteManifest { $0["fallback"] = sound.merging(change) { _, new in new } }
+            guard case .bundleInvalid? = loading() else { return XCTFail("\(change) was accepted") }
+        }
+    }
+
     func testProgressEndsAtAllBytes() throws {
         var seen: [Int64] = []
         let bundle = try ModelBundle.load(folder: copy, cache: nil) { done, total in

@@ -41,6 +41,15 @@ final class Fields {
         return as(Number.class, name, true).doubleValue();
     }
 
+    /** A number from 0 to 1. */
+    double share(String name) throws BundleInvalid {
+        double value = real(name);
+        if (!(value >= 0 && value <= 1)) {
+            throw new BundleInvalid(where + "." + name + " is no number from 0 to 1");
+        }
+        return value;
+    }
+
     /** null where the field is absent or null. */
     Fields optionalObject(String name) throws BundleInvalid {
         Map<?, ?> value = as(Map.class, name, false);

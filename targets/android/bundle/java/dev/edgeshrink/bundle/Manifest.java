@@ -123,8 +123,20 @@ final class Manifest {
         if (fields == null) {
             return null;
         }
+        double temperature = fields.real("temperature");
+        if (!(temperature > 0)) {
+            throw new BundleInvalid("bundle.json.fallback.temperature is not above zero");
+        }
+        List<Operating> curve = new ArrayList<>();
+        for (Fields point : fields.objects("curve")) {
+            curve.add(new Operating(point.share("threshold"), point.share("coverage"), point.share("risk")));
+        }
         return new Fallback(
-            fields.real("threshold"), fields.real("temperature"), fields.real("risk"), fields.real("coverage"));
+            fields.share("threshold"),
+            temperature,
+            fields.share("risk"),
+            fields.share("coverage"),
+            Collections.unmodifiableList(curve));
     }
 
     private static int small(long value, int least, String what) throws BundleInvalid {

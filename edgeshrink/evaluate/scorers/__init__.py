@@ -1,0 +1,1 @@
+"""Is an answer right? One scorer a file, behind the interface of `interface.py`; `registry.py` names them all."""

@@ -1,0 +1,114 @@
+"""Whole numbers added (and, where a suite asks for it, subtracted and multiplied), each problem asked by itself.
+
+Options: `digits`, lengths of the numbers (default [2]); `operations`, of "+", "-" and "*" (default ["+"]).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from edgeshrink.errors import UsageError
+from edgeshrink.evaluate.probes import Answer, Generate, Prompt
+from edgeshrink.evaluate.slices.interface import Item, Score, Settings, SliceFacts
+from edgeshrink.evaluate.slices.rights import RIGHT, task_score, user, words
+from edgeshrink.evaluate.slices.words.holdout import held_out
+
+NAME = "arithmetic"
+VERSION = 1
+SLICES = (SliceFacts("arithmetic", "Arithmetic", (RIGHT,), chance=0.0),)
+
+QUESTIONS = {
+    "+": ("What is {a}+{b}?", "{a}+{b}=", "How much is {a}+{b}?", "Please add {a}+{b}."),
+    "-": ("What is {a}-{b}?", "{a}-{b}=", "How much is {a}-{b}?"),
+    "*": ("What is {a}*{b}?", "{a}*{b}=", "How much is {a}*{b}?"),
+}
+EXAMPLES = 3
+MAX_TOKENS = 32
+_TRIES = 20
+_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
+Problem = tuple[int, str, int]
+
+
+def slices(settings: Settings) -> tuple[SliceFacts, ...]:
+    return SLICES
+
+
+def why_not(settings: Settings) -> str:
+    return ""
+
+
+def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
+    """Problems of a round differ while there are enough of them."""
+    digits, operations = _options(settings)
+    asked: set[tuple[str, Problem]] = set()
+    for number in range(count):
+        for _ in range(_TRIES):
+            problem = draw(random, random.choice(operations), random.choice(digits), testing=True)
+            question = random.choice(QUESTIONS[problem[1]])
+            if (question, problem) not in asked:
+                break
+        asked.add((question, problem))
+        yield _item(f"{number}", settings, random, question, problem)
+
+
+def _options(settings: Settings) -> tuple[list[int], list[str]]:
+    digits = settings.options.get("digits", [2])
+    operations = settings.options.get("operations", ["+"])
+    if not digits or not all(isinstance(each, int) and 2 <= each <= 9 for each in digits):
+        raise UsageError(
+            f"arithmetic: digits {digits!r} are no list of lengths from 2 to 9", hint="write digits = [2, 3]"
+        )
+    if not operations or not all(each in QUESTIONS for each in operations):
+        raise UsageError(f"arithmetic: operations {operations!r} are not known", hint='write operations = ["+", "-"]')
+    return digits, operations
+
+
+def draw(random: Random, operation: str, digits: int, *, testing: bool) -> Problem:
+    """Two numbers of so many digits. Sums of a tenth of all pairs, in either order, are kept for testing."""
+    low, high = 10 ** (digits - 1), 10**digits - 1
+    while True:
+        a, b = random.randint(low, high), random.randint(low, high)
+        if held_out("sum", min(a, b), max(a, b)) == testing:
+            return a, operation, b
+
+
+def result(problem: Problem) -> int:
+    a, operation, b = problem
+    return a + b if operation == "+" else a - b if operation == "-" else a * b
+
+
+def lines(problems: Sequence[Problem]) -> str:
+    """Worked examples for a model without a chat."""
+    return "".join(f"{a}{operation}{b}={result((a, operation, b))}\n" for a, operation, b in problems)
+
+
+def _item(name: str, settings: Settings, random: Random, question: str, problem: Problem) -> Item:
+    a, operation, b = problem
+    digits = len(str(a))
+    if settings.chat:
+        probe = Generate(Prompt((user(question.format(a=a, b=b)),)), MAX_TOKENS)
+    else:
+        examples = [draw(random, operation, digits, testing=False) for _ in range(EXAMPLES)]
+        probe = Generate(Prompt(text=f"{lines(examples)}{a}{operation}{b}="), MAX_TOKENS, ("\n",))
+    expected = str(result(problem))
+    return Item(
+        name, (probe,), {"expected": expected, "oracle": [expected], "parts": [f"{digits} digits, {operation}"]}
+    )
+
+
+def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
+    answers = (reference[0], candidate[0])
+    right = (is_right(words(answers[0]), item), is_right(words(answers[1]), item))
+    yield task_score("arithmetic", item, answers, right, parts=item.facts["parts"])
+
+
+def is_right(text: str, item: Item) -> bool:
+    return last_number(text) == float(item.facts["expected"])
+
+
+def last_number(text: str) -> float | None:
+    """What an answer comes to in the end."""
+    found = _NUMBER.findall(text.replace("−", "-"))
+    return float(found[-1].replace(",", "")) if found else None

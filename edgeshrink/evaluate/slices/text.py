@@ -1,0 +1,74 @@
+"""How far the next-token distributions stand apart, on each labelled text on its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from edgeshrink.core.behaviour import Confidence, Metric, Slice
+from edgeshrink.core.reading import Measured, Unmeasured
+from edgeshrink.evaluate.clusters import Clusters, Figure
+from edgeshrink.evaluate.distances import Distances
+from edgeshrink.evaluate.slices.interface import ReadText
+from edgeshrink.evaluate.statistics import FEWEST_FOR_P99
+
+NAME = "text"
+VERSION = 1
+A_DISTANCE = Unmeasured("a distance to the reference, which has none to itself")
+METRICS = ("mean KL", "median KL", "p99 KL", "max KL", "same top", "perplexity ratio")
+_WORST = 5
+
+
+def metrics(labels: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    return {f"text/{label}": METRICS for label in labels}
+
+
+def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]:
+    for label in dict.fromkeys(text.label for text in texts):
+        yield _slice([text for text in texts if text.label == label], confidence)
+
+
+def distance(name: str, figure: Figure, unit: str = "nats") -> Metric:
+    """A metric that is its own loss."""
+    return Metric(name, unit, "lower", A_DISTANCE, figure.reading, figure.reading, figure.bounds)
+
+
+def _slice(rounds: Sequence[ReadText], confidence: Confidence) -> Slice:
+    clusters = Clusters.of(rounds, confidence.each)
+    found = Distances.joined([text.distances for text in rounds])
+    kl = np.maximum(found.kl, 0.0)  # the stored reference leaves a divergence of nothing at some -1e-8
+    p99 = Figure(Unmeasured(f"{len(kl)} positions, a 99th percentile needs at least {FEWEST_FOR_P99}"), None)
+    agreement = clusters.share(found.same_top)
+    ratio = clusters.mean(found.nll - found.reference_nll).then(lambda mean: math.exp(min(mean, 700.0)))
+    grown = ratio.then(lambda value: value - 1)
+    worst = sorted((specimen for text in rounds for specimen in text.worst), key=lambda one: -one.loss)
+    return Slice(
+        name=f"text/{rounds[0].label}",
+        title=rounds[0].title,
+        items=len(kl),
+        chance=None,
+        metrics=(
+            distance("mean KL", clusters.mean(kl)),
+            distance("median KL", clusters.quantile(kl, 0.5)),
+            distance("p99 KL", clusters.quantile(kl, 0.99) if len(kl) >= FEWEST_FOR_P99 else p99),
+            distance("max KL", _largest(kl)),
+            Metric("same top", "share", "higher", A_DISTANCE, agreement.reading, *_lost(clusters, found)),
+            Metric("perplexity ratio", "x", "lower", A_DISTANCE, ratio.reading, grown.reading, grown.bounds),
+        ),
+        worst=tuple(worst[:_WORST]),
+    )
+
+
+def _lost(clusters: Clusters, found: Distances) -> tuple[Measured | Unmeasured, tuple[float, float] | None]:
+    figure = clusters.share(1.0 - found.same_top)
+    return figure.reading, figure.bounds
+
+
+def _largest(kl: np.ndarray) -> Figure:
+    largest = float(kl.max())
+    if not math.isfinite(largest):
+        return Figure(Unmeasured("some positions are not finite"), None)
+    reading = Measured(largest, n=len(kl), how="the largest that was seen; what was not seen may be larger")
+    return Figure(reading, (largest, math.inf))
