@@ -33,7 +33,7 @@ def answered(answer: Answer, right: bool) -> Answered:
         case Said():
             return Answered(right, answer.confidence)
         case Chosen():
-            return Answered(right, tuple(_sureness(answer.logprobs, heat) for heat in TEMPERATURES))
+            return Answered(right, tuple(_sureness(answer.logprobs, heat) for heat in TEMPERATURES), written=False)
         case Refused():
             return Answered(right, NO_CONFIDENCE)
 

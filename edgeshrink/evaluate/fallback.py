@@ -9,6 +9,7 @@ divided by their number (Bonferroni). Temperature: Guo et al., ICML 2017.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def fit_fallback(
     Unmeasured where no threshold can promise that much.
     """
     confidence = _sound(confidence)
-    fewest = _fewest(risk, _tail(guarantee))
+    fewest = _fewest(risk, 1.0 - guarantee)
     if (judging := 3 * len(right) // 8) < fewest:
         return Unmeasured(
             f"{len(right)} answers: to promise a risk of {risk:.2g}, a threshold is chosen on {judging} of them, and "
@@ -50,8 +51,10 @@ def fit_fallback(
     sure = np.exp(confidence[:, column].astype(np.float64))
     thresholds = _thresholds(sure[shape])
     counts = [_kept(right[choose], sure[choose], one) for one in thresholds]
-    tail = _tail(guarantee)
-    chosen = next((one for one, seen in zip(thresholds, counts, strict=True) if _holds(*seen, risk, tail)), None)
+    tested = _tested([kept for _, kept in counts], risk, guarantee)
+    tail = (1.0 - guarantee) / tested
+    counts = counts[:tested]
+    chosen = next((one for one, seen in zip(thresholds, counts, strict=False) if _holds(*seen, risk, tail)), None)
     if chosen is None:
         wrong = 1.0 - float(right[choose].mean())
         best = max(counts, key=lambda seen: _closeness(seen[0], seen[1], risk))
@@ -123,8 +126,13 @@ def _most_wrong(wrong: int, kept: int, tail: float) -> float:
     return 1.0 if wrong == kept else beta_quantile(1.0 - tail, wrong + 1, kept - wrong)
 
 
-def _tail(guarantee: float) -> float:
-    return (1.0 - guarantee) / _THRESHOLDS
+def _tested(kept: Sequence[int], risk: float, guarantee: float) -> int:
+    """How many of the thresholds, the lowest first, may be tested together: as many as could each be passed.
+
+    By what they keep alone, whoever is right: so it costs the guarantee nothing.
+    """
+    able = (n for n in range(len(kept), 0, -1) if kept[n - 1] >= _fewest(risk, (1.0 - guarantee) / n))
+    return next(able, 1)
 
 
 def _fewest(risk: float, tail: float) -> int:

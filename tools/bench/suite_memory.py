@@ -4,7 +4,9 @@
 
 Runs `edgeshrink evaluate` with the families of the suite `quick`, each in a store of its own, at `share` of quick's
 items and text times each of `times`. The peak is that of the kernel (VmHWM), read while the processes live: of the
-parent, which draws and scores the items, and of the largest child, which runs a model.
+parent, which draws and scores the items, and of the largest child, which runs a model. It counts the pages of mapped
+files (the model, the stored reference), which the system takes back when it needs them; the memory of the child's own
+(RssAnon) stands beside it, sampled.
 """
 
 from __future__ import annotations
@@ -52,10 +54,11 @@ def run(artifact: Path, reference: str, factor: float) -> dict[str, Any]:
             process = subprocess.Popen(
                 command, stdout=out, stderr=err, env={**os.environ, "EDGESHRINK_CACHE": str(folder / "store")}
             )
-            peaks = dict[int, int]()
+            peaks, own = dict[int, int](), dict[int, int]()
             while process.poll() is None:
                 for number in tree(process.pid):
-                    peaks[number] = max(peaks.get(number, 0), peak_rss_bytes(number))
+                    peaks[number] = max(peaks.get(number, 0), memory_bytes(number, "VmHWM"))
+                    own[number] = max(own.get(number, 0), memory_bytes(number, "RssAnon"))
                 time.sleep(_EVERY_S)
         seconds = time.monotonic() - started
         if process.returncode not in (0, 1):
@@ -68,6 +71,7 @@ def run(artifact: Path, reference: str, factor: float) -> dict[str, Any]:
         "tokens": behaviour["tokens"],
         "parent_bytes": peaks.pop(process.pid),
         "child_bytes": max(peaks.values()),
+        "child_own_bytes": max(size for number, size in own.items() if number != process.pid),
         "seconds": round(seconds, 1),
         "store_bytes": stored,
     }
@@ -84,21 +88,21 @@ def tree(number: int) -> Iterator[int]:
         yield from tree(int(child))
 
 
-def peak_rss_bytes(number: int) -> int:
-    """0 of a process that is gone."""
+def memory_bytes(number: int, field: str) -> int:
+    """A line of /proc/N/status; 0 of a process that is gone."""
     try:
         lines = Path(f"/proc/{number}/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    lines = ["| items | text tokens | peak of the parent | peak of the largest child | store | wall time |"]
-    lines.append("|---:|---:|---:|---:|---:|---:|")
+    lines = ["| items | text tokens | peak of the parent | of the largest child | its own | store | wall time |"]
+    lines.append("|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
-        parent, child, store = (row[name] / 2**20 for name in ("parent_bytes", "child_bytes", "store_bytes"))
-        told = f"{parent:.1f} MiB | {child:.1f} MiB | {store:.1f} MiB | {row['seconds']:.0f} s |"
+        sizes = (row[f"{name}_bytes"] / 2**20 for name in ("parent", "child", "child_own", "store"))
+        told = " | ".join((*(f"{size:.1f} MiB" for size in sizes), f"{row['seconds']:.0f} s |"))
         lines.append(f"| {row['items']:,} | {row['tokens']:,} | {told}")
     return "\n".join(lines)
 
@@ -111,7 +115,8 @@ def main() -> None:
     parser.add_argument("--times", default="1,10")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    rows = [run(given.artifact, given.reference, given.share * float(times)) for times in given.times.split(",")]
+    factors = [given.share * float(times) for times in given.times.split(",")]
+    rows = [run(given.artifact, given.reference, factor) for factor in factors]
     print(table(rows))
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -21,8 +21,8 @@ class Confidences:
         self._confidence = array("f")
 
     def add(self, score: Score) -> None:
-        """The candidate's answer of `score`, if it is one."""
-        if score.answered is None:
+        """The candidate's answer of `score`, if it wrote one: an app never sees how sure it is among options."""
+        if score.answered is None or not score.answered[1].written:
             return
         candidate = score.answered[1]
         self._right.append(candidate.right)

@@ -108,7 +108,7 @@ def _part(turns: int) -> str:
     high = 1 << max(0, turns - 1).bit_length()
     low = high // 2 + 1
     if turns <= 1:
-        return f"{turns} turns between"
+        return "1 turn between" if turns else "0 turns between"
     return f"{low}-{high} turns between" if low < high else f"{high} turns between"
 
 

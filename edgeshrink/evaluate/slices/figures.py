@@ -45,8 +45,10 @@ def cannot_do(metric: Metric, chance: float | None) -> Unmeasured | None:
     low, high = _ends(reading)
     if low > chance + CLEAR_OF_CHANCE if metric.better == "higher" else high < chance - CLEAR_OF_CHANCE:
         return None
+    better = reading.value - chance if metric.better == "higher" else chance - reading.value
+    told = "the reference cannot do this" if better <= CLEAR_OF_CHANCE else "too few items show that the reference can"
     return Unmeasured(
-        f"the reference cannot do this: {metric.name} {reading.value:.3g} on {reading.n} items"
+        f"{told}: {metric.name} {reading.value:.3g} on {reading.n} items"
         f" (95 % interval {low:.3g} to {high:.3g}), guessing gives {chance:.3g}"
     )
 

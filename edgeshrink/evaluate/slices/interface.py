@@ -87,10 +87,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A task's answer: `confidence` as in probes.Said, at each of TEMPERATURES."""
+    """A task's answer: `confidence` as in probes.Said, at each of TEMPERATURES. `written`: token by token, as an app
+    gets its answers; else it was chosen among options."""
 
     right: bool
     confidence: tuple[float, ...]
+    written: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,15 +49,22 @@ def draw(random: Random, others: int) -> Note:
     pairs: list[Pair] = []
     for other in keys:
         pairs.append((other, unused_value(random, other, [asked, *pairs])))
-    return told_anew(random, Note(tuple(pairs), asked))
+    return _arranged(random, pairs, asked)
 
 
 def told_anew(random: Random, note: Note) -> Note:
-    """The same pairs in a random order that `draw` may give."""
+    """The same pairs in another order that `draw` may give; with fewer than three there is none."""
     others = [pair for pair in note.pairs if pair != note.asked]
-    random.shuffle(others)
-    others.insert(random.randrange(max(1, len(others))), note.asked)
-    return Note(tuple(others), note.asked)
+    anew = note
+    while anew == note and len(others) > 1:
+        anew = _arranged(random, others, note.asked)
+    return anew
+
+
+def _arranged(random: Random, others: Sequence[Pair], asked: Pair) -> Note:
+    pairs = random.sample(others, len(others))
+    pairs.insert(random.randrange(max(1, len(pairs))), asked)
+    return Note(tuple(pairs), asked)
 
 
 def unused_value(random: Random, key: str, pairs: Sequence[Pair]) -> str:

@@ -31,7 +31,7 @@ def answers(random: np.random.Generator, n: int, *, sharper: float = 1.0) -> Ans
 
 def true_risk(threshold: float, temperature: float) -> float:
     """Of `answers`: the mean chance of being wrong, 1 / (1 + exp(gap)), over the gaps that are kept, integrated."""
-    first = 0.0 if threshold <= 0.5 else temperature * math.log(threshold / (1.0 - threshold))
+    first = 0.0 if threshold <= 0.5 else temperature * math.log(threshold / max(1.0 - threshold, 1e-9))
     return (math.log1p(math.exp(-first)) - math.log1p(math.exp(-8.0))) / (8.0 - first)
 
 
@@ -122,10 +122,24 @@ def test_answers_that_are_all_right_are_all_kept() -> None:
 
 
 def test_too_few_answers_promise_nothing_and_say_how_many_it_takes() -> None:
-    right, confidence = answers(np.random.default_rng(6), 300)
-    for n in (0, 1, 300):
+    right, confidence = answers(np.random.default_rng(6), 157)
+    for n in (0, 1, 157):
         found = fit_fallback(right[:n], confidence[:n], seed=7)
-        assert isinstance(found, Unmeasured) and f"{n} answers" in found.reason and "117 are needed" in found.reason
+        assert isinstance(found, Unmeasured) and f"{n} answers" in found.reason and "59 are needed" in found.reason
+
+
+def test_few_answers_are_enough_where_all_are_right() -> None:
+    _, confidence = answers(np.random.default_rng(6), 160)
+    fit = fitted((np.ones(160, np.bool_), confidence))
+    assert (fit.fallback.threshold, fit.fitted_on, fit.checked_on) == (0.0, 80, 80)
+
+
+def test_only_thresholds_that_could_be_passed_share_the_error() -> None:
+    """Without a mistake, 59 answers promise 5 % with 95 %, 90 with 99 %."""
+    assert fallback._tested([1500, 800, 100, 40], 0.05, 0.95) == 3
+    assert fallback._tested([75, 60, 50], 0.05, 0.95) == 1
+    assert fallback._tested([95, 94, 93, 92, 91], 0.05, 0.95) == 5
+    assert fallback._tested([10], 0.05, 0.95) == 1
 
 
 def test_confidence_that_says_nothing_promises_nothing() -> None:

@@ -117,6 +117,15 @@ def test_what_the_reference_cannot_do_is_not_claimed() -> None:
     assert found.worst == ()
 
 
+def test_a_reference_that_only_lacks_items_is_not_called_unable() -> None:
+    tally = Tally([SliceFacts("a", "A", (RIGHT,), chance=0.5)], CONFIDENCE)
+    for number in range(12):
+        tally.add(_score(number, {"right": (float(number > 1), 1.0)}))
+    loss = tally.slices()[0].metrics[0].loss
+    assert isinstance(loss, Unmeasured)
+    assert loss.reason.startswith("too few items show that the reference can: right 0.833 on 12 items")
+
+
 def test_a_reference_clear_of_chance_is_judged_and_a_part_that_it_cannot_do_is_not() -> None:
     tally = Tally([SliceFacts("a", "A", (RIGHT,), chance=0.25)], CONFIDENCE)
     for number in range(60):
