@@ -122,7 +122,8 @@ def evaluate(
     attribute: bool = False,
     **arguments: Any,
 ) -> Report:
-    """How `artifact` behaves against its unquantized `reference` (a folder, hub id or GGUF; None: the demo model).
+    """How `artifact` behaves against its unquantized `reference`: a folder, hub id or GGUF; None: the model that the
+    report beside it names.
 
     `suite`, `gates` and `seed` as in Request; the slices stand in `report.behaviour`, the gates' lines in
     `report.verdict`. `attribute` also asks which tensors a loss comes from. Raises edgeshrink.errors.Error.

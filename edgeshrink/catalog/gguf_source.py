@@ -66,7 +66,8 @@ def _refuse(path: Path, header: GgufHeader) -> None:
         raise UnsupportedModel(
             f"{path} is already quantized ({count} of its {len(header.tensors)} tensors are {kind}); "
             "quantizing twice would add its errors to the new ones",
-            hint="build from the F16, BF16 or F32 file; to measure this file as it is: edgeshrink profile FILE",
+            hint="take the F16, BF16 or F32 file; this one as it is: `edgeshrink profile FILE` measures it, and "
+            "`edgeshrink compare FILE OTHER` holds another against it",
         )
     splits = header.value("split.count")
     if isinstance(splits, int) and splits > 1:

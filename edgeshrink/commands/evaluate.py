@@ -25,6 +25,12 @@ from edgeshrink.commands.suite_options import suite_options
 @click.option("--profile", metavar="ID", help="Device profile whose quality floor judges; the target's default.")
 @click.option("--context", type=click.IntRange(min=16), help="Longest items, in tokens. [default: up to 4096]")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to run with; all physical cores when left out.")
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Text that it was calibrated with, where that is not the one that ships: the suite is kept apart from it.",
+)
 @click.option("--offline", is_flag=True, help="Take a hub model from the local cache only.")
 @click.option("--revision", metavar="REV", help="Commit or branch of a hub model; its newest when left out.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write the report there.")

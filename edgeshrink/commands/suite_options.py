@@ -34,7 +34,7 @@ def suite_options(function: F) -> F:
             "--suite",
             metavar="NAME|FILE",
             help="Behaviour suite: quick, standard, full, none, a suite's .toml, your own .jsonl, a BFCL file, or "
-            "lm-eval:TASK; several joined by commas. [default: standard, or EDGESHRINK_SUITE]",
+            "lm-eval:TASK; several joined by commas. [default: standard, or EDGESHRINK_SUITE; quick to compare]",
         ),
     ):
         function = option(function)

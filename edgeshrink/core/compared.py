@@ -30,7 +30,8 @@ class ComparedRow:
     """One figure of both. `change` says how much worse B is (below 0: better), in `change_unit`.
 
     `bounds` is the interval that decides `word`: all above 0 is worse, all below it better; else it is the same where
-    B cannot be worse by more than is `allowed`. `regression`: B is worse by more than that, beyond noise.
+    B cannot be worse by more than is `allowed`. `regression`: B is worse by more than that, beyond noise. `doubt`: that
+    it is can neither be said nor be ruled out.
     """
 
     group: Group
@@ -45,6 +46,7 @@ class ComparedRow:
     allowed: float | None
     word: Word
     regression: bool
+    doubt: bool
     why: str
 
 
@@ -70,6 +72,5 @@ class Compared:
 
     def exit_code(self, *, strict: bool = False) -> int:
         """0: no regression; 1: there is one, or, `strict`, something that could be one."""
-        doubt = any(row.word == "unclear" and row.allowed is not None for row in self.rows)
-        doubt = doubt or any(line.outcome == "UNKNOWN" for line in self.gates)
+        doubt = any(row.doubt for row in self.rows) or any(line.outcome == "UNKNOWN" for line in self.gates)
         return 1 if self.regressed or (strict and doubt) else 0

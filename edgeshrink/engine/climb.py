@@ -18,11 +18,10 @@ from edgeshrink.core.suite import Suite
 from edgeshrink.core.verdict import Verdict, VerdictLine
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.exporters.interface import Exporter
-from edgeshrink.engine.suite.of_build import behaviour_of
+from edgeshrink.engine.suite.of_build import behaviour_of, gains_of_build
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.judging.behaviour import slice_lines
-from edgeshrink.judging.gains import gains_over_source
 from edgeshrink.judging.gate_words import with_gates
 from edgeshrink.judging.judge import device_lines, distance_lines, judge, overall
 from edgeshrink.planning.ladder import Move, Tried, following
@@ -60,7 +59,8 @@ def climb(
         here = delegate_here(situation.request, plan.delegate, plan.format, on_this_host=situation.on_this_host)
         quality = _quality(workshop, exporter, plan, artifact, delegation, here)
         good = holds(distance_lines(budget, quality))
-        behaviour = None if suite is None else _behaviour(workshop, suite, budget, plan, artifact, quality, good, here)
+        left = good is False and following(ladder, [*tried, Tried(plan.scheme, good, None)]).scheme is not None
+        behaviour = None if suite is None else _behaviour(workshop, suite, budget, plan, artifact, quality, left, here)
         if behaviour is not None and _fails(slice_lines(budget.quality, behaviour)):
             good = False
         # A session costs more than a comparison: a rung that is left for its quality is not measured.
@@ -84,7 +84,7 @@ def climb(
             predictions=plan.predictions,
             delegate=asked_delegate(situation, plan, measured),
             behaviour=behaviour,
-            gains=gains_over_source(artifact.nbytes, workshop.source_bytes, "the source's weights"),
+            gains=gains_of_build(workshop, artifact.nbytes),
         )
         built = Built(plan, artifact, delegation, quality, behaviour, measured, verdict)
         rungs.append(_rung(built, move))
@@ -133,18 +133,19 @@ def _behaviour(
     plan: Plan,
     artifact: Finished,
     quality: Quality | Unmeasured,
-    good: bool | None,
+    left: bool,
     here: str,
 ) -> Behaviour | Unmeasured:
-    """What the suite finds on this rung; a rung that is left anyway is not asked."""
+    """What the suite finds on this rung; one that is `left` anyway is not asked."""
     if isinstance(quality, Unmeasured):
         return quality
     if quality.failed_checks:
         return Unmeasured("a check on the finished file failed: no suite was run")
-    if good is False:
+    if left:
         return Unmeasured("its distance to the reference is beyond the floor: no suite was run")
     subject = Subject(artifact.path, plan.runtime, here)
-    return behaviour_of(workshop, suite, budget.quality, subject, artifact.sha256, plan.context)
+    gains = gains_of_build(workshop, artifact.nbytes)
+    return behaviour_of(workshop, suite, budget.quality, subject, artifact.sha256, plan.context, gains)
 
 
 def not_run(delegate: str) -> str:

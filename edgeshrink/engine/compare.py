@@ -89,19 +89,23 @@ def _behaviour(
     """B with A as its reference, and how that came about."""
     if request.suite == NONE:
         return Unmeasured("no suite was asked for"), "not compared: --suite none"
+    if a.network or b.network:
+        return Unmeasured("networks generate no text"), "not compared: a network generates no text"
     if a.behaviour is not None and b.behaviour is not None and request.suite is None:
         same = same_items(a.behaviour, b.behaviour)
         items = "the same items of one seed" if same else "items of their own"
-        how = f"suite {b.behaviour.suite} as both reports have it, {items}; taken as independent"
+        asked = " and ".join(dict.fromkeys((a.behaviour.suite, b.behaviour.suite)))
+        how = f"suite {asked} as the reports have it, {items}; taken as independent"
         return difference(a.behaviour, b.behaviour), how
     if a.found is None or b.found is None:
-        which = " and ".join(name for name, side in (("A", a), ("B", b)) if side.behaviour is None) or "A or B"
+        alone = " and ".join(name for name, side in (("A", a), ("B", b)) if side.found is None)
+        untold = " and ".join(name for name, side in (("A", a), ("B", b)) if side.behaviour is None)
+        why = f"; of {untold} there is no report with a suite's figures" if untold else ""
         raise UsageError(
-            f"{which} is a report without its artifact: no suite can be run, and none stands in both reports",
-            hint="name the artifacts, or reports of `edgeshrink build` or `evaluate`; --suite none compares the rest",
+            f"no suite can be run: {alone} {'are reports' if 'and' in alone else 'is a report'} without the artifact"
+            + why,
+            hint="name artifacts, build folders, or reports of `build` or `evaluate`; --suite none compares the rest",
         )
-    if a.found.network or b.found.network:
-        return Unmeasured("networks generate no text"), "not compared: a network generates no text"
     behaviour = run_suite(_examination(a, b, (a.found, b.found), request, floor, store, listener))
     return (
         behaviour,
@@ -173,6 +177,6 @@ def paths_of(files: tuple[Path, ...], baseline: Path | None) -> Iterator[Path]:
         yield baseline
     elif len(files) != 2:
         raise UsageError(
-            f"{len(files)} files are no comparison", hint="edgeshrink compare OLD NEW, or NEW --baseline report.json"
+            f"{'one file is' if len(files) == 1 else f'{len(files)} files are'} no comparison", hint="edgeshrink compare OLD NEW, or NEW --baseline report.json"
         )
     yield from files

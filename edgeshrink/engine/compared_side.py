@@ -9,6 +9,7 @@ from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.compared import ComparedSide
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.measurement import Measurements
+from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.report import Report
 from edgeshrink.engine.artifacts import Found, find_artifact
@@ -34,6 +35,13 @@ class Given:
     @property
     def behaviour(self) -> Behaviour | None:
         return None if self.report is None else self.report.behaviour
+
+    @property
+    def network(self) -> bool:
+        """Whether it generates no text, as far as that is known."""
+        if self.found is not None:
+            return self.found.network
+        return self.report is not None and isinstance(self.report.quality, NetworkQuality)
 
     @property
     def measurements(self) -> Measurements | Unmeasured:

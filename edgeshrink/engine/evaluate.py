@@ -11,7 +11,7 @@ from edgeshrink.core.budget import Budget
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.quality import Quality
 from edgeshrink.core.reading import Unmeasured
-from edgeshrink.core.report import REPORT_SCHEMA, Artifact, Report, SourceSummary
+from edgeshrink.core.report import REPORT_SCHEMA, Compression, Report, SourceSummary
 from edgeshrink.core.request import Request
 from edgeshrink.core.suite import Suite
 from edgeshrink.core.verdict import Verdict
@@ -25,16 +25,16 @@ from edgeshrink.engine.output import check_output
 from edgeshrink.engine.place import open_place
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.suite.attributed import attributed
-from edgeshrink.engine.suite.chosen import chosen_suite
-from edgeshrink.engine.suite.of_build import examination_of
+from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
+from edgeshrink.engine.suite.of_build import examination_of, gains_of_build
 from edgeshrink.engine.suite.run import run_suite
 from edgeshrink.engine.summary import source_summary, step_record
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.engine.writing import write_report_folder
 from edgeshrink.errors import DataError, StepFailed, UsageError
 from edgeshrink.evaluate.subject import Subject
-from edgeshrink.judging.behaviour import gate_lines
-from edgeshrink.judging.gains import gains_over_source
+from edgeshrink.judging.behaviour import gate_lines, slice_lines
+from edgeshrink.judging.gains import Gains
 from edgeshrink.judging.judge import check_line, distance_lines, overall
 from edgeshrink.planning.requested import default_delegate
 from edgeshrink.report.json import report_from_json
@@ -59,7 +59,8 @@ def evaluate(artifact: Path, request: Request, *, attribute: bool = False, liste
         raise UsageError(f"{found.path} is a network: it generates no text", hint="`edgeshrink build` scores networks")
     if request.out is not None:
         check_output(request.out)
-    source = _recorded_source(artifact)
+    recorded = _recorded(artifact)
+    source = None if recorded is None else recorded.source
     request = _with_reference(request, artifact, source)
     _, profile, _ = find_device(request, None)
     budget = gated(profile.budget, request)
@@ -69,6 +70,7 @@ def evaluate(artifact: Path, request: Request, *, attribute: bool = False, liste
         workshop = Workshop(request, open_model(request), store, listener, threads, place, lambda _question: False)
         workshop.check_before_work()
         _refuse_other(workshop, source, artifact)
+        _keep_apart(suite, workshop, None if recorded is None else recorded.compression)
         report = _examined(workshop, suite, budget, found, attribute=attribute)
     return report if request.out is None else write_report_folder(report, request.out)
 
@@ -78,15 +80,16 @@ def _examined(workshop: Workshop, suite: Suite, budget: Budget, found: Found, *,
     target, profile, on_this_host = find_device(request, None)
     told = artifact_in_brief(found, remembered_tree_sha256(found.path, workshop.store.notes, workshop.listener))
     subject = Subject(found.path, found.runtime, request.delegate or default_delegate(found.format))
-    quality = workshop.quality(subject, told.sha256, told.tensors, _no_checks)
+    quality = workshop.quality(subject, told.sha256, told.tensors, own_checks=None)
     context = min(request.context or trained_context(found), trained_context(found))
-    examination = examination_of(workshop, suite, budget.quality, subject, told.sha256, context)
+    gains = gains_of_build(workshop, told.nbytes)
+    examination = examination_of(workshop, suite, budget.quality, subject, told.sha256, context, gains)
     if isinstance(examination, Unmeasured):
         raise StepFailed(f"nothing can be compared here: {examination.reason}", hint="use a machine with more memory")
     behaviour = run_suite(examination)
     if attribute:
-        failed = (line.slice for line in gate_lines(budget.quality, behaviour) if line.outcome == "FAIL" and line.slice)
-        behaviour = attributed(examination, behaviour, tuple(failed))
+        failed = (line.slice for line in slice_lines(budget.quality, behaviour) if line.outcome == "FAIL")
+        behaviour = attributed(examination, behaviour, tuple(filter(None, failed)))
     steps = tuple(step_record(stored) for stored in workshop.used)
     return Report(
         schema=REPORT_SCHEMA,
@@ -105,7 +108,7 @@ def _examined(workshop: Workshop, suite: Suite, budget: Budget, found: Found, *,
         predictions=None,
         quality=quality,
         measurements=None,
-        verdict=_judged(budget, quality, behaviour, told, workshop),
+        verdict=_judged(budget, quality, behaviour, gains),
         host=host_facts(),
         steps=steps,
         notes=tuple(workshop.notes),
@@ -115,23 +118,30 @@ def _examined(workshop: Workshop, suite: Suite, budget: Budget, found: Found, *,
     )
 
 
-def _judged(budget: Budget, quality: Quality, behaviour: Behaviour, artifact: Artifact, workshop: Workshop) -> Verdict:
-    gains = gains_over_source(artifact.nbytes, workshop.source_bytes, "the source's weights")
+def _judged(budget: Budget, quality: Quality, behaviour: Behaviour, gains: Gains) -> Verdict:
     lines = (check_line(quality), *distance_lines(budget, quality), *gate_lines(budget.quality, behaviour, gains))
     return Verdict(overall(tuple(line.outcome for line in lines)), lines)
 
 
-def _no_checks(_path: Path) -> tuple[()]:
-    return ()
-
-
-def _recorded_source(artifact: Path) -> SourceSummary | None:
-    """The model that the report beside the artifact names."""
+def _recorded(artifact: Path) -> Report | None:
+    """The report beside the artifact: which model it was made from, and with which text."""
     folder = artifact if artifact.is_dir() else artifact.parent
     try:
-        return report_from_json((folder / REPORT).read_text(encoding="utf-8")).source
+        return report_from_json((folder / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError, DataError):
         return None
+
+
+def _keep_apart(suite: Suite, workshop: Workshop, made: Compression | None) -> None:
+    """DataError where the suite stands in the text that the artifact was calibrated with: the one that is named, else
+    the one that ships. A note where it was another, which is not at hand."""
+    text = workshop.calibration_text
+    if workshop.request.calibration is None and made is not None and made.calibration_sha256 != text.sha256:
+        if made.imatrix != "none":
+            seen = made.calibration_text or f"the importance matrix {made.imatrix}"
+            workshop.notes.append(f"it was made with {seen}, and nobody looked whether the suite stands in that text")
+        return
+    keep_apart(suite, text)
 
 
 def _with_reference(request: Request, artifact: Path, source: SourceSummary | None) -> Request:

@@ -222,9 +222,12 @@ class Workshop:
         subject: Subject,
         sha256: str,
         tensors: tuple[TensorPlan, ...],
-        own_checks: Callable[[Path], tuple[Check, ...]],
+        own_checks: Callable[[Path], tuple[Check, ...]] | None,
     ) -> Quality:
-        """A finished artifact of this source, run on this machine and compared. `tensors`: those that are in it."""
+        """A finished artifact of this source, run on this machine and compared. `tensors`: those that are in it.
+
+        `own_checks` is None where it was not built here.
+        """
         step = evaluation.Evaluate(
             artifact=subject.path,
             artifact_sha256=sha256,

@@ -63,7 +63,7 @@ def evaluate_artifact(
     )
     figures = readings(scored, reference if isinstance(reference, Unmeasured) else None)
     checks += [check_backend(delegate, scored.backend), check_finite(scored)]
-    source = source_opening(facts, scored.windows.ids[0][: len(scored.opening)])
+    source = source_opening(facts, tuple(scored.windows.ids[0][: len(scored.opening)]))
     if stored is not None:
         checks.append(check_source("reference is the source", stored.weights, stored.opening(), source))
     kind = weight_type((tensor.shape, tensor.type) for tensor in tensors)

@@ -5,7 +5,6 @@ Neither side ever holds more than one item.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from random import Random
 
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.evaluate.probe_lines import PROBES, probes_line
+from edgeshrink.evaluate.slices.identity import identified
 from edgeshrink.evaluate.slices.interface import AskingFamily, Item, Settings
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.runtimes.child import run_job
@@ -23,11 +23,9 @@ _JOB = "edgeshrink.evaluate.asking_job:job"
 
 
 def items_of(family: AskingFamily, settings: Settings, *, seed: int, round: int, count: int) -> Iterator[Item]:
-    """The items of one round. To an item's id a digest of what it asks is added: over all rounds, equal ids mean equal
-    questions, and those count once (`slices.tally`)."""
+    """The items of one round, named so that over all rounds a question counts once (`slices.tally`)."""
     for item in family.items(replace(settings, seed=seed), Random(f"{seed}-{family.NAME}-{round}"), count):
-        digest = hashlib.sha256(probes_line("", item.probes).encode()).hexdigest()[:10]
-        yield replace(item, id=f"{item.id}~{digest}")
+        yield identified(item)
 
 
 def ask(

@@ -26,6 +26,11 @@ SEED = 60013
 _FOR_PEOPLE = 0.95
 
 
+def column(texts: Sequence[ReadText], name: str) -> Doubles:
+    """One of the figures of Distances, of all positions of `texts`."""
+    return np.concatenate([getattr(text.distances, name) for text in texts], dtype=np.float64)
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A value, its 95 % interval as a reading, and its interval at the confidence of gates; None where there is none,
@@ -106,10 +111,17 @@ class Clusters:
         return self.resampled_figure(found, np.array(resampled), (0.0, math.inf))
 
     @cached_property
-    def resampled(self) -> NDArray[np.int64]:
+    def resampled(self) -> NDArray[np.int16]:
         """(RESAMPLES, blocks): how many times each block is drawn."""
-        count = len(self.sizes)
-        return np.random.default_rng(SEED).multinomial(count, [1 / count] * count, size=RESAMPLES)
+        count, random = len(self.sizes), np.random.default_rng(SEED)
+        drawn = np.empty((RESAMPLES, count), np.int16)
+        for row in range(RESAMPLES):
+            drawn[row] = random.multinomial(count, [1 / count] * count)
+        return drawn
+
+    def over_resampled(self, sums: Doubles) -> Doubles:
+        """Of `sums` (blocks, ...), those over each resampled set of blocks: (RESAMPLES, ...)."""
+        return np.stack([counts @ sums for counts in self.resampled])
 
     def sums(self, values: Doubles) -> Doubles:
         """Of `values` (positions, ...), over each block: (blocks, ...)."""

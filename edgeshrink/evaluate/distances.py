@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,20 @@ from edgeshrink.core.importance import Floats
 from edgeshrink.evaluate.compact import Rows, expected_log, top_logs
 from edgeshrink.evaluate.row_slices import ELEMENTS, in_slices
 from edgeshrink.evaluate.statistics import Doubles, log_softmax
+
+KEPT = np.dtype(
+    [
+        ("kl", "<f8"),
+        ("nll", "<f4"),
+        ("reference_nll", "<f4"),
+        ("confidence", "<f4"),
+        ("reference_confidence", "<f4"),
+        ("same_top", "?"),
+        ("right", "?"),
+        ("reference_right", "?"),
+    ]
+)
+"""What a suite keeps of a position, and holds in memory: 27 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,20 @@ class Distances:
     def load(cls, path: Path) -> Distances:
         with np.load(path, allow_pickle=False) as arrays:
             return cls(**{part.name: arrays[part.name] for part in fields(cls)})
+
+    def append(self, file: IO[bytes]) -> None:
+        """Records of KEPT behind those in `file`."""
+        kept = np.empty(len(self.kl), KEPT)
+        for name in KEPT.names or ():
+            kept[name] = getattr(self, name)
+        file.write(kept.tobytes())
+
+    @classmethod
+    def kept(cls, path: Path) -> Distances:
+        """What was appended, in the precision of KEPT; the rest is empty."""
+        kept, names = np.fromfile(path, KEPT), KEPT.names or ()
+        columns: dict[str, Any] = {name: kept[name] for name in names}
+        return cls(**{part.name: columns.get(part.name, np.empty(0)) for part in fields(cls)})
 
     @classmethod
     def joined(cls, parts: Sequence[Distances]) -> Distances:

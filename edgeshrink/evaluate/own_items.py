@@ -201,9 +201,14 @@ def _text(value: Mapping[str, Any], messages: list[dict[str, Any]], where: str) 
 
 def _tools(value: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ...]:
     tools = value.get("tools") or []
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+    if not isinstance(tools, list) or not all(map(_is_tool, tools)):
         raise DataError(f"{where}: tools is {tools!r:.80}, expected a list of functions in OpenAI's form")
     return tuple(tools)
+
+
+def _is_tool(tool: Any) -> bool:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def _texts(value: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from statistics import NormalDist
 
 _TERMS = 500
@@ -20,6 +21,7 @@ def z_of(confidence: float) -> float:
     return -NormalDist().inv_cdf((1.0 - confidence) / 2.0)
 
 
+@cache
 def t_of(confidence: float, freedom: float) -> float:
     """Student's quantile of a two-sided interval with `freedom` degrees of freedom: 2.262 for 0.95 and 9."""
     tail = (1.0 - confidence) / 2.0

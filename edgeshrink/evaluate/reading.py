@@ -1,11 +1,13 @@
 """A finished file reads the reference's texts: the distances of each, and the places where it stands farthest off.
 
-On disk: `read.json`, and one `<number>.npz` of Distances a text.
+On disk: `read.json`, and one `<number>.bin` a text: a record of `distances.KEPT` a position, written as it is read.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from edgeshrink.runtimes.interface import Session
 from edgeshrink.runtimes.progress import forward
 
 INDEX = "read.json"
-_FORMAT = 1
+_FORMAT = 2
 _WORST = 5
 _SHOWN_TOKENS = 32
 
@@ -58,20 +60,24 @@ def load_read(folder: Path) -> tuple[ReadText, ...]:
         index = json.loads(path.read_text(encoding="utf-8"))
         if index["format"] != _FORMAT:
             raise ValueError(f"format {index['format']}")
-        return tuple(
-            ReadText(
-                text["label"],
-                text["title"],
-                text["windows"],
-                text["first"],
-                text["scored_each"],
-                Distances.load(folder / f"{number}.npz"),
-                tuple(Specimen(**specimen) for specimen in text["worst"]),
-            )
-            for number, text in enumerate(index["texts"])
-        )
+        return tuple(_read_text(folder / f"{number}.bin", text) for number, text in enumerate(index["texts"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a read text: {error}", hint="run it again") from error
+
+
+def _read_text(path: Path, entry: dict[str, Any]) -> ReadText:
+    found, expected = Distances.kept(path), entry["windows"] * entry["scored_each"]
+    if len(found.kl) != expected:
+        raise ValueError(f"{path.name} has {len(found.kl)} positions of {expected}")
+    return ReadText(
+        entry["label"],
+        entry["title"],
+        entry["windows"],
+        entry["first"],
+        entry["scored_each"],
+        found,
+        tuple(Specimen(**specimen) for specimen in entry["worst"]),
+    )
 
 
 def read_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
@@ -85,14 +91,15 @@ def read_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
         threads = int(parameters["threads"])
         with open_for(subject, texts, reference.vocab_size, threads) as session:
             require_vocabulary(session, reference.vocab_size, subject)
-            for number, (text, rows) in enumerate(reference.parts()):
-                comparison = Comparison(rows, threads)
-                for batch in walk(session, text.windows, tell):
-                    comparison.add(batch)
-                found = comparison.distances()
-                entries.append(_entry(text, _worst(session, text, found)))
-                with told_disk(folder):
-                    found.save(folder / f"{number}.npz")
+            comparison = Comparison(reference, threads)
+            for number, text in enumerate(texts):
+                worst = _Worst()
+                with told_disk(folder), (folder / f"{number}.bin").open("wb") as file:
+                    for batch in walk(session, text.windows, tell):
+                        if (found := comparison.of(batch)) is not None:
+                            worst.add(found)
+                            found.append(file)
+                entries.append(_entry(text, [_specimen(session, text, place) for place in worst.places]))
     with told_disk(folder):
         (folder / INDEX).write_text(json.dumps({"format": _FORMAT, "texts": entries}), encoding="utf-8")
     return {}
@@ -110,26 +117,50 @@ def _entry(text: StoredText, worst: list[dict[str, object]]) -> dict[str, object
     }
 
 
-def _worst(session: Session, text: StoredText, found: Distances) -> list[dict[str, object]]:
-    """Specimens, as JSON values."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A scored position, counted over the text; what is not finite is the farthest off."""
+
+    index: int
+    kl: float
+    reference_top: int
+    top: int
+
+    @property
+    def order(self) -> tuple[float, int]:
+        return (-self.kl if np.isfinite(self.kl) else -np.inf), self.index
+
+
+class _Worst:
+    """The places where the models stand farthest apart; of equals the first. Not frozen: it collects."""
+
+    def __init__(self) -> None:
+        self.places: list[_Place] = []
+        self._count = 0
+
+    def add(self, found: Distances) -> None:
+        off = np.nan_to_num(found.kl, nan=np.inf, posinf=np.inf)
+        for index in np.argsort(-off, kind="stable")[:_WORST].tolist():
+            tops = int(found.reference_top[index]), int(found.top[index])
+            self.places.append(_Place(self._count + index, float(found.kl[index]), *tops))
+        self.places = sorted(self.places, key=lambda place: place.order)[:_WORST]
+        self._count += len(off)
+
+
+def _specimen(session: Session, text: StoredText, place: _Place) -> dict[str, object]:
+    """As JSON values."""
     windows = text.windows
-    specimens: list[dict[str, object]] = []
-    for index in np.argsort(-np.nan_to_num(found.kl, nan=np.inf, posinf=np.inf), kind="stable")[:_WORST]:
-        window, offset = divmod(int(index), windows.scored_each)
-        position = windows.first + offset
-        ids = windows.ids[window]
-        specimens.append(
-            {
-                "item": f"{text.label}, window {window + 1}, position {position}",
-                "prompt": _words(session, ids[max(0, position + 1 - _SHOWN_TOKENS) : position + 1]),
-                "expected": _words(session, ids[position + 1 : position + 2]),
-                "reference": _words(session, (int(found.reference_top[index]),)),
-                "candidate": _words(session, (int(found.top[index]),)),
-                "loss": float(found.kl[index]),
-            }
-        )
-    return specimens
+    window, offset = divmod(place.index, windows.scored_each)
+    position, ids = windows.first + offset, windows.ids[window]
+    return {
+        "item": f"{text.label}, window {window + 1}, position {position}",
+        "prompt": _words(session, ids[max(0, position + 1 - _SHOWN_TOKENS) : position + 1]),
+        "expected": _words(session, ids[position + 1 : position + 2]),
+        "reference": _words(session, (place.reference_top,)),
+        "candidate": _words(session, (place.top,)),
+        "loss": place.kl,
+    }
 
 
-def _words(session: Session, ids: tuple[int, ...]) -> str:
+def _words(session: Session, ids: Sequence[int]) -> str:
     return plain(b"".join(session.piece(token, special=True) for token in ids).decode("utf-8", "replace"))

@@ -1,18 +1,19 @@
 """The reference: what the unquantized model says at every scored position, stored once and compared with many times.
 
-On disk: `reference.json` (the texts and their windows), `rows.bin` (one record of `compact.row_type` a position, text
-after text), and, where one text is read as llama.cpp reads it, `opening.npy`: float32 logits of the first positions of
-the first window, which the source in numpy is held against.
+On disk: `reference.json` (the texts), `ids.bin` (the tokens of their windows, int32), `rows.bin` (one record of
+`compact.row_type` a position), text after text; and, where one text is read as llama.cpp reads it, `opening.npy`:
+float32 logits of the first positions of the first window, which the source in numpy is held against.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -27,8 +28,9 @@ from edgeshrink.evaluate.texts import LabelledText
 from edgeshrink.evaluate.windows import Windows
 from edgeshrink.runtimes.progress import forward
 
-INDEX, ROWS, OPENING = "reference.json", "rows.bin", "opening.npy"
-_FORMAT = 2
+INDEX, IDS, ROWS, OPENING = "reference.json", "ids.bin", "rows.bin", "opening.npy"
+_FORMAT = 3
+_ID = np.dtype("<i4")
 _SHARE_OF_RAM = 0.85
 _OVERHEAD_BYTES = 512 << 20  # the process, compute buffers and a batch of logits
 
@@ -73,22 +75,21 @@ class Reference:
         """What a scored position takes on disk."""
         return row_type(self.vocab_size).itemsize
 
-    def rows(self) -> Rows:
-        """A record a scored position, of all texts one after the other, mapped from disk."""
+    def rows(self, first: int = 0, count: int = -1) -> Rows:
+        """A record a scored position, of all texts one after the other: `count` of them, or all, from `first` on.
+
+        Read, not mapped: the pages of a mapped file stay in the process, and grow with the text.
+        """
+        kind = row_type(self.vocab_size)
+        found: Rows = np.fromfile(self.folder / ROWS, kind, count, offset=first * kind.itemsize)
+        return found
+
+    def require_whole(self) -> None:
+        """DataError where rows are missing."""
         path, expected = self.folder / ROWS, self.scored * self.row_bytes
         found = path.stat().st_size if path.is_file() else 0
         if found != expected:
             raise DataError(f"{path} has {found:,} bytes, expected {expected:,}", hint="run the build again")
-        if not expected:
-            return np.zeros(0, row_type(self.vocab_size))
-        return np.memmap(path, row_type(self.vocab_size), mode="r")
-
-    def parts(self) -> Iterator[tuple[StoredText, Rows]]:
-        """Every text with its own rows."""
-        rows, start = self.rows(), 0
-        for text in self.texts:
-            yield text, rows[start : start + text.windows.scored]
-            start += text.windows.scored
 
     def opening(self) -> Floats:
         """(positions, vocabulary) of the beginning of the first window."""
@@ -200,10 +201,15 @@ def write_index(
             "sha256": text.sha256,
             "tokens": text.tokens,
             "early": text.windows.early,
-            "windows": text.windows.ids,
+            "size": text.windows.size,
+            "windows": len(text.windows.ids),
         }
         for text in texts
     ]
+    with (folder / IDS).open("wb") as file:
+        for text in texts:
+            for window in text.windows.ids:
+                file.write(np.asarray(window, _ID).tobytes())
     content = {**index, "vocab_size": vocab_size, "texts": stored, "notes": list(notes)}
     (folder / INDEX).write_text(json.dumps(content), encoding="utf-8")
 
@@ -215,20 +221,29 @@ def read_reference(folder: Path) -> Reference:
         index = json.loads(path.read_text(encoding="utf-8"))
         if index["format"] != _FORMAT:
             raise ValueError(f"format {index['format']}")
+        with (folder / IDS).open("rb") as ids:
+            texts = tuple(_stored_text(text, ids) for text in index["texts"])
         reference = Reference(
             folder,
             index["name"],
             index["weights"],
-            tuple(_stored_text(text) for text in index["texts"]),
+            texts,
             index["vocab_size"],
             tuple(index["notes"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a stored reference: {error}", hint="run the build again") from error
-    reference.rows()
+    reference.require_whole()
     return reference
 
 
-def _stored_text(entry: dict[str, Any]) -> StoredText:
-    windows = Windows(tuple(tuple(window) for window in entry["windows"]), entry["early"])
+def _stored_text(entry: dict[str, Any], ids: IO[bytes]) -> StoredText:
+    windows = Windows(tuple(_window(ids, entry["size"]) for _ in range(entry["windows"])), entry["early"])
     return StoredText(entry["label"], entry["title"], entry["name"], entry["sha256"], entry["tokens"], windows)
+
+
+def _window(ids: IO[bytes], size: int) -> array[int]:
+    found = np.frombuffer(ids.read(size * _ID.itemsize), _ID)
+    if len(found) != size:
+        raise ValueError(f"{IDS} ends early")
+    return array("i", found.astype(np.intc).tobytes())

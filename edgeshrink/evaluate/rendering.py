@@ -1,7 +1,8 @@
 """Prompts as the text that a model reads: rendered by its file's own chat template, in a bounded process.
 
 A template that takes tools is given them. For any other they stand in the system message, before what it says. A
-template that refuses a system message gets its words before the first user's, as apps do.
+template that refuses a system message gets its words before the first user's, as apps do. One that can ask for an
+answer without thoughts does so: answers are a few tokens long, and thoughts alone would fill them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.evaluate.probe_lines import read_probes
 from edgeshrink.evaluate.probes import Message, Prompt
-from edgeshrink.runtimes.chat import render_chat
 from edgeshrink.runtimes.chat_bounded import TIMEOUT_S, limit_memory
 from edgeshrink.runtimes.child import run_job
 
@@ -40,7 +40,7 @@ def render_probes(
         "probes": str(probes),
         "file": str(file),
         "characters": context * _CHARACTERS_PER_TOKEN,
-        "variables": {"bos_token": bos, "eos_token": eos, "today": TODAY},
+        "variables": {"bos_token": bos, "eos_token": eos, "today": TODAY, "enable_thinking": False},
     }
     if template is None:
         _write(parameters)
@@ -91,12 +91,15 @@ def render_prompt(template: str, prompt: Prompt, **variables: Any) -> str:
             return taken
         messages = with_offer(messages, prompt.tools)
     text = _attempt(template, messages, **variables)
-    if isinstance(text, DataError) and messages[0].get("role") == "system":
-        folded = _attempt(template, _folded(messages), **variables)
-        text = folded if isinstance(folded, str) else text
-    if isinstance(text, DataError):
-        raise text
-    return text
+    if isinstance(text, str):
+        return text
+    others = [_attempt(template, messages, tools=(), **variables)]  # some templates are made for tools alone
+    if messages[0].get("role") == "system":
+        others.append(_attempt(template, _folded(messages), **variables))
+    for other in others:
+        if isinstance(other, str):
+            return other
+    raise text
 
 
 def with_offer(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
@@ -104,12 +107,13 @@ def with_offer(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) 
     listed = []
     for tool in tools:
         function = tool.get("function", tool)
-        properties = (function.get("parameters") or {}).get("properties") or {}
+        parameters = function.get("parameters")
+        properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
         listed.append(
             {
                 "name": function.get("name", ""),
                 "description": function.get("description", ""),
-                "arguments": list(properties),
+                "arguments": list(properties or ()),
             }
         )
     offer = f"Tools: {json.dumps(listed, ensure_ascii=False)}"
@@ -128,6 +132,8 @@ def _folded(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _attempt(template: str, messages: Sequence[Message], **variables: Any) -> str | DataError:
+    from edgeshrink.runtimes.chat import render_chat  # only the child that renders needs its libraries
+
     try:
         return render_chat(template, messages, **variables)
     except DataError as error:

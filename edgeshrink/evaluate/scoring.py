@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from edgeshrink.core.importance import Floats
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.compact import compact
+from edgeshrink.evaluate.distances import Distances
 from edgeshrink.evaluate.reference import OPENING, ROWS, StoredText, read_reference, write_index
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.evaluate.walk import Batch, Comparison, told_disk, walk
@@ -53,18 +54,20 @@ def candidate_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     windows = texts[0].windows
     with open_for(subject, texts, vocab_size, threads) as session:
         require_vocabulary(session, vocab_size, subject)
-        comparison = Comparison(None if reference is None else reference.rows(), threads)
+        comparison = Comparison(reference, threads)
+        parts: list[Distances] = []
         opening: list[Floats] = []
         for batch in walk(session, windows, teller(texts, emit)):
             _collect_opening(opening, batch)
-            comparison.add(batch)
+            if (found := comparison.of(batch)) is not None:
+                parts.append(found)
         steps = _steps(session, windows.ids[0])
         backend = session.facts().backend
     with told_disk(folder):
-        comparison.distances().save(folder / DISTANCES)
+        Distances.joined(parts).save(folder / DISTANCES)
         np.save(folder / OPENING, np.concatenate(opening))
         np.save(folder / STEPS, steps)
-    return {"windows": windows.ids, "vocab_size": vocab_size, "backend": backend}
+    return {"windows": [list(ids) for ids in windows.ids], "vocab_size": vocab_size, "backend": backend}
 
 
 def open_for(subject: Subject, texts: list[StoredText], vocab_size: int, threads: int) -> Session:
@@ -111,7 +114,8 @@ def _cut(subject: Subject, parameters: dict[str, Any]) -> tuple[list[StoredText]
                 if windows is None or len(windows.ids) < windows_of_round(windows.size, wanted, int(text["round"]))[1]:
                     notes.append(f"text/{text['label']}: all of its {tokens:,} tokens are read")
             if windows is not None:
-                texts.append(StoredText(text["label"], text["title"], text["name"], text["sha256"], tokens, windows))
+                given = (text["label"], text["title"], text["name"], text["sha256"])
+                texts.append(StoredText(*given, tokens, windows.packed()))
         return texts, session.vocab_size, notes
 
 
@@ -130,7 +134,7 @@ def _write_rows(
     return np.concatenate(opening)
 
 
-def _steps(session: Session, ids: tuple[int, ...]) -> Floats:
+def _steps(session: Session, ids: Sequence[int]) -> Floats:
     """Logits (2, beginnings, vocabulary) after each beginning of `ids`: by one prefill of it, and by a step a token."""
     lengths = [length for length in STEP_LENGTHS if length <= len(ids)] or [len(ids)]
     at_once, one_by_one = [], []

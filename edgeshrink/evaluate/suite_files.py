@@ -13,7 +13,7 @@ from edgeshrink.catalog.toml import read_toml
 from edgeshrink.core.suite import FamilyPlan, Suite, TextPlan
 from edgeshrink.errors import DataError, UsageError
 from edgeshrink.evaluate.own_items import own_table
-from edgeshrink.evaluate.slices.registry import ASKING, READING
+from edgeshrink.evaluate.slices.registry import ASKING, READING, asking
 from edgeshrink.evaluate.suite_joining import joined, refuse_doubles
 from edgeshrink.evaluate.suite_tables import OwnTable, SuiteTable, TextTable
 
@@ -56,8 +56,11 @@ def _named(word: str, base: Path) -> Suite:
         tasks = _tasks([word.removeprefix(HARNESS)], base)
         return Suite(word, harness=tasks, harness_items=HARNESS_ITEMS, folder=base)
     path = base / word
+    if path.is_dir() and path != base:
+        raise UsageError(f"{path} is a folder, no suite", hint=f"name a file in it: {_FORMS}")
     if not path.is_file():
-        raise UsageError(f"there is no suite {word!r:.120}", hint=_FORMS)
+        what = f"file {path}" if path.suffix or "/" in word else f"suite {word!r:.120}"
+        raise UsageError(f"there is no {what}", hint=_FORMS)
     match path.suffix.lower():
         case ".toml":
             return _from_toml(path)
@@ -76,8 +79,9 @@ def _named(word: str, base: Path) -> Suite:
 def _from_toml(path: Path) -> Suite:
     table = read_toml(path, SuiteTable)
     start = _named(table.extends, path.parent) if table.extends else Suite(path.stem)
-    for family in table.ask:
+    for family, ask in table.ask.items():
         _known(family, ASKING, path)
+        _known_options(family, ask.options, path)
     for family in table.reading or ():
         _known(family, READING, path)
     asked = {plan.family: plan for plan in start.asking}
@@ -107,6 +111,13 @@ def _from_toml(path: Path) -> Suite:
 def _known(family: str, table: Iterable[str], path: Path) -> None:
     if family not in table:
         raise DataError(f"{path}: there is no family {family!r:.80}", hint=f"one of {', '.join(table)}")
+
+
+def _known_options(family: str, options: Iterable[str], path: Path) -> None:
+    known = asking(family).OPTIONS
+    for name in options:
+        if name not in known:
+            raise DataError(f"{path}: ask.{family} has no option {name!r:.80}", hint=f"of items, {', '.join(known)}")
 
 
 def _text(text: TextTable, path: Path) -> TextPlan:

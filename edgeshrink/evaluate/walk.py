@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeshrink.core.importance import Floats
 from edgeshrink.errors import NoSpace
-from edgeshrink.evaluate.compact import Rows
 from edgeshrink.evaluate.distances import Distances, distances
+from edgeshrink.evaluate.reference import Reference
 from edgeshrink.evaluate.windows import Windows
 from edgeshrink.runtimes.interface import Session
 
@@ -26,7 +26,7 @@ class Batch:
     windows: Windows = field(repr=False)
 
     @property
-    def scored(self) -> tuple[Floats, tuple[int, ...]]:
+    def scored(self) -> tuple[Floats, Sequence[int]]:
         """Those rows that are scored, and the ids that follow them."""
         first = min(max(self.windows.first - self.start, 0), len(self.rows))
         last = max(min(self.windows.size - 1 - self.start, len(self.rows)), first)
@@ -37,31 +37,28 @@ def walk(session: Session, windows: Windows, tell: Callable[[int], None]) -> Ite
     """All windows in order; `tell` hears how many tokens were run since it was told last."""
     for index, ids in enumerate(windows.ids):
         start = 0
-        for rows in session.iter_logits(ids):
+        for rows in session.iter_logits(tuple(ids)):
             yield Batch(index, start, rows, windows)
             start += len(rows)
             tell(len(rows))
 
 
 class Comparison:
-    """Takes batches, in order, and holds them against the reference's rows, where there is one."""
+    """Holds batches, in order, against the reference's rows, where there is one. Not frozen: it counts them."""
 
-    def __init__(self, reference: Rows | None, threads: int) -> None:
+    def __init__(self, reference: Reference | None, threads: int) -> None:
         self._reference = reference
         self._threads = threads
         self._done = 0
-        self._parts: list[Distances] = []
 
-    def add(self, batch: Batch) -> None:
+    def of(self, batch: Batch) -> Distances | None:
+        """Of the positions that are scored, if any are."""
         rows, following = batch.scored
         if not following:
-            return
-        expected = None if self._reference is None else self._reference[self._done : self._done + len(rows)]
-        self._parts.append(distances(rows, expected, following, threads=self._threads))
+            return None
+        expected = None if self._reference is None else self._reference.rows(self._done, len(rows))
         self._done += len(rows)
-
-    def distances(self) -> Distances:
-        return Distances.joined(self._parts)
+        return distances(rows, expected, following, threads=self._threads)
 
 
 @contextmanager

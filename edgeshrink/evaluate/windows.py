@@ -7,6 +7,7 @@ token that follows it. A suite's windows are scored from an early position on in
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,10 +26,10 @@ _FEWEST_WINDOWS = 8
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """`ids`: one tuple of `size` token ids a window; positions `first` to `size - 2` are scored. `early` is the first
+    """`ids`: `size` token ids a window; positions `first` to `size - 2` are scored. `early` is the first
     one where it is not the middle."""
 
-    ids: tuple[tuple[int, ...], ...]
+    ids: tuple[Sequence[int], ...]
     early: int | None = None
 
     @property
@@ -52,6 +53,10 @@ class Windows:
     def tokens(self) -> int:
         """Tokens that are run."""
         return self.size * len(self.ids)
+
+    def packed(self) -> Windows:
+        """The same in 4 bytes a token."""
+        return Windows(tuple(array("i", ids) for ids in self.ids), self.early)
 
 
 def cut_windows(

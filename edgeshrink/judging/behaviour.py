@@ -11,7 +11,7 @@ from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.verdict import Outcome, Verdict, VerdictLine
 from edgeshrink.judging.exchange import exchange_lines, exchange_undecided
 from edgeshrink.judging.gains import Gains
-from edgeshrink.judging.gate_lookup import gates_for, limits_of, named_slices
+from edgeshrink.judging.gate_lookup import fits, gates_for, limits_of, named_slices, patterns
 from edgeshrink.judging.gate_lookup import judged as judged
 from edgeshrink.judging.limits import Figure, between, figure, level, level_text, limit_text, open_because
 from edgeshrink.judging.outcomes import overall
@@ -37,7 +37,8 @@ def gate_lines(
 def slice_lines(floor: QualityFloor, behaviour: Behaviour | Unmeasured) -> tuple[VerdictLine, ...]:
     """What more bits per weight can mend: the gated slices, then the worst one.
 
-    A slice that was not measured has a line, UNKNOWN, only where a person's gate names it; see `gate_notes`.
+    A slice that was not measured has a line, UNKNOWN, only where a person's gate names it; see `gate_notes`. A person's
+    pattern that fits nothing has one, too: a gate with a slip in its name must not pass.
     """
     return tuple(line for line, _ in _lines(floor, behaviour))
 
@@ -80,8 +81,24 @@ def _lines(floor: QualityFloor, behaviour: Behaviour | Unmeasured) -> Iterator[t
         if not any(one.name == name for one in slices):
             for line in _absent(floor, name, behaviour):
                 yield line, ()
+    if isinstance(behaviour, Behaviour):
+        for line in _fitting_nothing(floor, behaviour):
+            yield line, ()
     if floor.worst_slice is not None:
         yield from _worst(floor, behaviour)
+
+
+def _fitting_nothing(floor: QualityFloor, behaviour: Behaviour) -> Iterator[VerdictLine]:
+    """Of each pattern that no slice fits, or none that has its metric."""
+    for pattern, gate in patterns(floor):
+        fitting = [one for one in behaviour.slices if fits(one.name, pattern)]
+        if not any(one.metric(gate.metric) for one in fitting):
+            what = f"has the metric {gate.metric!r}" if fitting else "is called so"
+            why = Unmeasured(f"no slice of suite {behaviour.suite} {what}")
+            for field, limit in limits_of(gate).items():
+                unit = "%" if field == "percent_max_degradation" else "share"
+                nothing = Figure(why, None, unit, ">=" if field == "threshold" else "<=", limit, "")
+                yield line_of(_label(pattern, gate.metric or "", field), nothing, None)
 
 
 def _of_slice(floor: QualityFloor, one: Slice, confidence: Confidence) -> Iterator[tuple[VerdictLine, tuple[str, ...]]]:
@@ -95,8 +112,8 @@ def _of_slice(floor: QualityFloor, one: Slice, confidence: Confidence) -> Iterat
             judged = Figure(nothing, None, "", "<=", limit, "")
             if metric is not None:
                 judged = figure(metric, field, limit, confidence.each)
-            if isinstance(judged.reading, Unmeasured) and not held.named:
-                continue
+            if not held.named and (metric is None or isinstance(metric.loss, Unmeasured)):
+                continue  # a loss that was measured always has its line, if only to say that the limit does not suit it
             label = _label(one.name, held.metric if held.metric != one.metrics[0].name else "", field)
             line = line_of(label, judged, confidence, context=_context(one, held.metric))
             narrows = isinstance(judged.reading, Measured) and judged.bounds is not None

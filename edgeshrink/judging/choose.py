@@ -45,7 +45,8 @@ def _used(verdict: Verdict) -> dict[str, float]:
         value = _value(line)
         if value is None or line.limit <= 0 or line.name == "backend":
             continue
-        lost = line.unit == "share" and line.comparison == "<="  # a share that was lost is best at 0
+        # What was lost is best at 0: a share, or how much a ratio of 1 grew.
+        lost = line.comparison == "<=" and (line.unit == "share" or (line.unit == "x" and line.limit < 1))
         if line.unit in _BOUNDED and not lost and line.limit != 1:  # how far from 1, of how far it may be
             found[line.name] = max(0.0, (1 - value) / (1 - line.limit))
         elif line.comparison == "<=":

@@ -76,6 +76,7 @@ def _quality_row(one: Slice, metric: Metric, lines: Sequence[VerdictLine]) -> Co
         allowed=allowed,
         word=word,
         regression=any(line.outcome == "FAIL" for line in lines),
+        doubt=any(line.outcome == "UNKNOWN" for line in lines),
         why=why,
     )
 
@@ -146,6 +147,7 @@ def device_row(
         allowed=tolerance,
         word=word,
         regression=bounds is not None and bounds[0] > tolerance,
+        doubt=bounds is None or bounds[0] <= tolerance < bounds[1],
         why=why,
     )
 

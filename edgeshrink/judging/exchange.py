@@ -77,8 +77,8 @@ def _outcome(rate: ExchangeRate, gain: Measured, bounds: Bounds) -> Outcome:
 
 
 def _price(rate: ExchangeRate, loss: float) -> float:
-    """Percent that must be gained for `loss`, a share."""
-    return rate.percent_min_improvement * 100 * max(loss, 0.0)
+    """Percent that must be gained for `loss`, a share; as many digits as a person reads."""
+    return float(f"{rate.percent_min_improvement * 100 * max(loss, 0.0):.4g}")
 
 
 def _bounds_of_worst(metrics: list[Metric]) -> Bounds | None:

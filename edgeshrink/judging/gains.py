@@ -36,9 +36,14 @@ def gains_over_source(artifact_bytes: int, source_bytes: int, source: str) -> Ga
 
 
 def gains_over(baseline: Report, artifact_bytes: int, measurements: Measurements | Unmeasured) -> Gains:
-    """Over what another build measured. Speed, memory and energy of another machine are not compared."""
-    ours = figures_of(artifact_bytes, measurements)
-    theirs = figures_of(baseline.artifact.nbytes, baseline.measurements or Unmeasured("the baseline was not measured"))
+    """Over what another build measured. Speed, memory and energy of another machine are not compared.
+
+    Time to first token is that of the longest prompt that both were measured with (p50).
+    """
+    before = baseline.measurements or Unmeasured("the baseline was not measured")
+    both = _prompts(measurements) & _prompts(before)
+    ours = figures_of(artifact_bytes, measurements, both)
+    theirs = figures_of(baseline.artifact.nbytes, before, both)
     elsewhere = other_place(baseline.measurements, measurements)
     found: dict[Gain, Reading] = {}
     for gain in UNITS:
@@ -62,17 +67,26 @@ def other_place(a: Measurements | Unmeasured | None, b: Measurements | Unmeasure
     return "" if backends[0] == backends[1] else f"one was measured on {backends[0]}, the other on {backends[1]}"
 
 
-def figures_of(artifact_bytes: int, measurements: Measurements | Unmeasured) -> dict[Gain, Reading]:
-    """Time to first token is that of the longest prompt (p50)."""
+def _prompts(measurements: Measurements | Unmeasured) -> frozenset[int]:
+    """Lengths in tokens."""
+    points = () if isinstance(measurements, Unmeasured) else measurements.prefill
+    return frozenset(point.prompt_tokens for point in points)
+
+
+def figures_of(
+    artifact_bytes: int, measurements: Measurements | Unmeasured, prompts: frozenset[int]
+) -> dict[Gain, Reading]:
+    """`prompts`: lengths of which the longest gives the time to first token."""
     size = _size(artifact_bytes)
     if isinstance(measurements, Unmeasured):
         return {gain: size if gain == "artifact-bytes" else measurements for gain in UNITS}
-    prefill = max(measurements.prefill, key=lambda point: point.prompt_tokens, default=None)
+    points = (point for point in measurements.prefill if point.prompt_tokens in prompts)
+    prefill = max(points, key=lambda point: point.prompt_tokens, default=None)
     return {
         "artifact-bytes": size,
         "peak-rss-bytes": measurements.memory.peak_rss_bytes,
         "decode-tok-s": measurements.decode_tok_s,
-        "ttft-ms": Unmeasured("no session prefilled") if prefill is None else prefill.ttft_p50_ms,
+        "ttft-ms": Unmeasured("no prompt has the same length in both") if prefill is None else prefill.ttft_p50_ms,
         "energy-mj-per-token": measurements.energy_mj_per_token,
     }
 
@@ -83,13 +97,13 @@ def improvement(gain: Gain, mine: Reading, theirs: Reading) -> Reading:
         if isinstance(reading, Unmeasured):
             return reading
     assert isinstance(mine, Measured) and isinstance(theirs, Measured)
-    if theirs.value <= 0:
-        return Unmeasured("the baseline's figure is 0")
+    if min(theirs.value, *_ends(theirs)) <= 0:
+        return Unmeasured("the baseline's figure may be 0: it has no percentage")
     sign = 1 if gain == "decode-tok-s" else -1
-    ends = [sign * 100 * (a / b - 1) for a in _ends(mine) for b in _ends(theirs) if b > 0]
+    ends = [sign * 100 * (a / b - 1) for a in _ends(mine) for b in _ends(theirs)]
     value = sign * 100 * (mine.value / theirs.value - 1)
     how = "percent of the baseline's figure; low/high: the ends of both intervals against each other"
-    if not ends or min(ends) == max(ends):
+    if min(ends) == max(ends):
         return Measured(value, how="percent of the baseline's figure")
     return Measured(value, n=min(mine.n, theirs.n), low=min(value, *ends), high=max(value, *ends), how=how)
 

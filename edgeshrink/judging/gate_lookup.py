@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from edgeshrink.core.budget import QualityFloor
 from edgeshrink.core.gates import SliceGate, default_gates
+
+NAMELESS = ("",)
+"""The metrics of a slice whose names are not known before it has run (see `judged`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,25 @@ def fits(name: str, pattern: str) -> bool:
 
 def named_slices(floor: QualityFloor) -> tuple[str, ...]:
     """Slices that a person's gate names exactly."""
+    named = (pattern for pattern, _ in _of_persons(floor))
+    return tuple(dict.fromkeys(pattern for pattern in named if not _is_pattern(pattern)))
+
+
+def patterns(floor: QualityFloor) -> tuple[tuple[str, SliceGate], ...]:
+    """A person's gates on more than one slice: the pattern and the gate."""
+    return tuple((pattern, gate) for pattern, gate in _of_persons(floor) if _is_pattern(pattern))
+
+
+def _of_persons(floor: QualityFloor) -> Iterator[tuple[str, SliceGate]]:
+    """Gates with a limit that are none of ours: the pattern, and the gate."""
     ours = default_gates()
-    named = (pattern_of(key, gate) for key, gate in floor.slices.items() if ours.get(key) != gate and limits_of(gate))
-    return tuple(dict.fromkeys(pattern for pattern in named if not set(pattern) & set("*?[")))
+    for key, gate in floor.slices.items():
+        if ours.get(key) != gate and limits_of(gate):
+            yield pattern_of(key, gate), gate
+
+
+def _is_pattern(name: str) -> bool:
+    return bool(set(name) & set("*?["))
 
 
 def limits_of(gate: SliceGate) -> dict[str, float]:
@@ -64,7 +83,8 @@ def limits_of(gate: SliceGate) -> dict[str, float]:
 
 
 def judged(floor: QualityFloor, metrics: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, str]]:
-    """Every (slice, metric) that a limit looks at, of slices with their metrics' names, the first one first.
+    """Every (slice, metric) that a limit looks at, of slices with their metrics' names, the first one first; a metric
+    whose own figure has a floor beside the limit on its loss counts twice: two intervals of it are looked at.
 
     How many they are is what the error of all gates together is shared between: see core.behaviour.Confidence.
     """
@@ -72,7 +92,11 @@ def judged(floor: QualityFloor, metrics: Mapping[str, Sequence[str]]) -> frozens
     for name, of_slice in metrics.items():
         if not of_slice:
             continue
-        found |= {(name, held.metric) for held in gates_for(floor, name, of_slice[0]) if held.metric in of_slice}
+        for held in gates_for(floor, name, of_slice[0]):
+            if held.metric in of_slice or of_slice == NAMELESS:
+                of_loss = set(limits_of(held.gate)) - {"threshold"}
+                found |= {(name, held.metric)} if of_loss else set()
+                found |= {(name, f"{held.metric}, own figure")} if held.gate.threshold is not None else set()
         if floor.worst_slice is not None:
             found |= {(name, metric) for metric in of_slice if metric == (floor.worst_slice.metric or of_slice[0])}
         if any(fits(name, rate.slices) for rate in floor.exchange):

@@ -38,9 +38,10 @@ class Figure:
 
     @property
     def badness(self) -> float:
-        """Larger is worse."""
+        """How far beyond its limit: larger is worse, whichever way the figure points."""
         assert isinstance(self.reading, Measured)
-        return self.reading.value if self.comparison == "<=" else -self.reading.value
+        beyond = self.reading.value - self.limit
+        return beyond if self.comparison == "<=" else -beyond
 
 
 def decided(bounds: Bounds, comparison: Literal["<=", ">="], limit: float) -> Outcome:
@@ -90,22 +91,32 @@ def _floor(metric: Metric, limit: float, each: float) -> Figure:
 def widened(reading: Measured, unit: str, each: float) -> Bounds | None:
     """The interval of a model's own figure at the confidence `each`, of one that was given at 95 %.
 
-    Of a share over n items: Wilson's (1927). Of anything else each side grows as the normal distribution's does.
+    Of a share over n items: Wilson's (1927). Of anything else, a share with another interval (a calibration error, or
+    positions that lie side by side) too, each side grows as the normal distribution's does.
     """
     z = NormalDist().inv_cdf(0.5 + each / 2)
-    if unit == "share" and reading.n > 1 and 0 <= reading.value <= 1:
-        n, squared = reading.n, z * z
-        center = (reading.value + squared / (2 * n)) / (1 + squared / n)
-        reach = z / (1 + squared / n) * math.sqrt(reading.value * (1 - reading.value) / n + squared / (4 * n * n))
-        low, high = min(reading.value, center - reach), max(reading.value, center + reach)
-        # What was read may be no count of items (a calibration error): never narrower than it was given.
-        low = low if reading.low is None else min(low, reading.low)
-        high = high if reading.high is None else max(high, reading.high)
-        return max(0.0, low), min(1.0, high)
+    share = unit == "share" and 0 <= reading.value <= 1
+    if share and reading.n > 1 and _is_close(reading, _wilson(reading.value, reading.n, _Z95)):
+        return _wilson(reading.value, reading.n, z)
     if reading.low is None or reading.high is None:
         return None
     wider = max(1.0, z / _Z95)
-    return reading.value - wider * (reading.value - reading.low), reading.value + wider * (reading.high - reading.value)
+    low = reading.value - wider * (reading.value - reading.low)
+    high = reading.value + wider * (reading.high - reading.value)
+    return (max(0.0, low), min(1.0, high)) if share else (low, high)
+
+
+def _wilson(share: float, n: int, z: float) -> Bounds:
+    squared = z * z
+    center = (share + squared / (2 * n)) / (1 + squared / n)
+    reach = z / (1 + squared / n) * math.sqrt(share * (1 - share) / n + squared / (4 * n * n))
+    return max(0.0, min(share, center - reach)), min(1.0, max(share, center + reach))
+
+
+def _is_close(reading: Measured, bounds: Bounds) -> bool:
+    """Whether `bounds` are the interval that was given; of a reading without one, nothing else is known."""
+    given = (reading.low, reading.high)
+    return all(end is None or math.isclose(end, at, abs_tol=1e-6) for end, at in zip(given, bounds, strict=True))
 
 
 def lost(metric: Metric, loss: float) -> str:

@@ -9,6 +9,8 @@ from edgeshrink.core.behaviour import Behaviour, Metric, Slice
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.core.verdict import Outcome, Verdict, VerdictLine
 
+_LEAST = 0.0005
+"""Of a share: what is less reads as 0.0 points."""
 _SEVERITY: tuple[Outcome, ...] = ("FAIL", "UNKNOWN", "PASS")
 
 
@@ -44,8 +46,10 @@ class SliceRow:
         """Lost more than noise explains. A distance is never below 0, so of one only its gate can say that."""
         if self.outcome == "FAIL":
             return True
-        low = None if self.loss is None else self.loss.low
-        return not self.distance and low is not None and low > 0
+        if self.loss is None or self.distance or self.loss.low is None:
+            return False
+        seen = self.metric.unit != "share" or self.loss.value >= _LEAST
+        return seen and self.loss.low > 0
 
     @property
     def limits(self) -> tuple[float, ...]:
@@ -60,8 +64,11 @@ def gate_lines(verdict: Verdict | None) -> tuple[VerdictLine, ...]:
 
 
 def other_lines(verdict: Verdict, behaviour: Behaviour | None) -> tuple[VerdictLine, ...]:
-    """The lines that no row of the behaviour tells."""
-    told = {(one.name, metric.name) for one in behaviour.slices for metric in one.metrics} if behaviour else set()
+    """The lines that no row of the behaviour tells: those of a slice that a gate names and nobody measured, too."""
+    slices = behaviour.slices if behaviour else ()
+    told = {
+        (one.name, metric.name) for one in slices for metric in one.metrics if not isinstance(metric.loss, Unmeasured)
+    }
     return tuple(line for line in verdict.lines if (line.slice, line.metric) not in told)
 
 

@@ -76,6 +76,8 @@ def lost_text(row: SliceRow) -> str:
 def headline(rows: Sequence[SliceRow]) -> str:
     """What broke, the worst first; that nothing did, where nothing did."""
     moved = worst_first(rows)
+    if not moved and all(row.unmeasured for row in rows):
+        return "Nothing could be measured, so nothing is known of what was lost."
     if not moved:
         return "No slice lost more than noise explains."
     named = "; ".join(lost_text(row) for row in moved[:_TOLD])
@@ -204,7 +206,7 @@ def _returned(source: Source) -> float:
 
 
 def _of_slice(rows: Sequence[SliceRow], name: str) -> Outcome | None:
-    outcomes = [row.outcome for row in rows if row.slice.name == name]
+    outcomes = [row.outcome for row in rows if row.slice.name == name and not row.unmeasured]
     return next((word for word in _SAID if word in outcomes), None)
 
 

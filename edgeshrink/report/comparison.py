@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from edgeshrink.report.told import baseline_owner, is_network, not_run_text
 
 K = TypeVar("K")
 NOT_BUILT = "it was not built"
+_MOST_SLICES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def why_text(comparison: Comparison) -> str:
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
-    """What has to be known to read the figures: what was timed, and how much of the peak is not the file's."""
+    """What has to be known to read the figures: what was timed, what of the peak is not the file's, what was lost."""
     shown = shown_figures(comparison)
     found = [figure.note for figure in shown if figure.note]
     parts: dict[str, list[str]] = {}
@@ -80,7 +81,19 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
             parts.setdefault(owner, []).append(f"{name} {human_bytes(reading.value)}")
     for owner, sizes in parts.items():
         found.append(f"Of peak RSS, {owner}, before the file was opened: {', '.join(sizes)}")
-    return tuple(found)
+    return (*found, *_slices_lost(comparison))
+
+
+def _slices_lost(comparison: Comparison) -> Iterator[str]:
+    """By format, where any was asked: what its failed gates say stands with it."""
+    lost = []
+    for name, outcome in zip(names(comparison), comparison.outcomes, strict=True):
+        if outcome.report is not None and outcome.report.behaviour is not None:
+            moved = [one.name for one in outcome.report.behaviour.moved]
+            more = f" and {len(moved) - _MOST_SLICES} more" if len(moved) > _MOST_SLICES else ""
+            lost.append(f"{name} {', '.join(moved[:_MOST_SLICES]) or 'none'}{more}")
+    if lost:
+        yield f"Slices that lost more than noise explains (95 %): {'; '.join(lost)}"
 
 
 def names(comparison: Comparison) -> tuple[str, ...]:

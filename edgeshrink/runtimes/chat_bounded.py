@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from edgeshrink.errors import DataError, RuntimeFailed
-from edgeshrink.runtimes.chat import Message, render_chat
 from edgeshrink.runtimes.child import run_job
+
+if TYPE_CHECKING:
+    from edgeshrink.runtimes.chat import Message
 
 TIMEOUT_S = 10.0
 _MEMORY_BYTES = 2 << 30
@@ -47,6 +49,8 @@ def job(parameters: dict[str, Any], emit: Any) -> dict[str, object]:
 
 
 def _answer(template: str, call: Mapping[str, Any]) -> dict[str, str]:
+    from edgeshrink.runtimes.chat import render_chat  # only the child needs its libraries
+
     try:
         text = render_chat(template, **call)
     except DataError as error:

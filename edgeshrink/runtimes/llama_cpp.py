@@ -30,6 +30,7 @@ SUFFIXES = (".gguf",)
 _F32, _F16 = 0, 1
 _OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _USING = re.compile(r"using device (\S+)")
+_TINY_BYTES = 64 << 20  # a step over so few weights takes threads longer to meet than to compute
 _NO_VOCABULARY = 0
 
 
@@ -67,9 +68,10 @@ def load(
     """Open a GGUF with a KV cache of `context` positions (the library rounds up to 256), mapped, not read.
 
     A `delegate` other than "cpu" offloads all layers, unless `gpu_layers` says how many; below 0 is all. `exact`: KV
-    cache in f32 and plain attention, else f16 and flash attention, as llama.cpp itself does. `batch`: tokens computed
-    at once. `all_logits=False` reserves one row of logits. `eval_callback`: (tensor pointer, asking) -> bool, the
-    ggml scheduler's. RuntimeFailed with the library's own words where it refuses.
+    cache in f32 and plain attention, else f16 and flash attention, as llama.cpp itself does; a tiny file's single
+    tokens are then computed by one thread. `batch`: tokens computed at once. `all_logits=False` reserves one row of
+    logits. `eval_callback`: (tensor pointer, asking) -> bool, the ggml scheduler's. RuntimeFailed with the library's
+    own words where it refuses.
     """
     api = llama_library.library()
     if not path.is_file():
@@ -96,7 +98,8 @@ def load(
         options.n_ctx = context
         options.n_batch = options.n_ubatch = min(batch, context)
         options.n_outputs_max = 0 if all_logits else 1
-        options.n_threads = options.n_threads_batch = threads
+        tiny = exact and path.stat().st_size < _TINY_BYTES
+        options.n_threads, options.n_threads_batch = 1 if tiny else threads, threads
         options.flash_attn_type = 0 if exact else 1
         options.type_k = options.type_v = _F32 if exact else _F16
         options.offload_kqv = options.op_offload = layers != 0

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from built_gguf import build_gguf
 from shell import Shell
 
 from edgeshrink.evaluate.subject import Subject
 from tools.bench import damage
 
-CALLS = 'name = "calls"\nlooks = 2\n[ask]\ntools = { items = 40 }\n'
+CALLS = """
+name = "calls"
+looks = 2
+[ask]
+tools = { items = 24, offered = [1, 2], filled = [0.0], max_tokens = 24 }
+"""
 READ = """
 name = "read"
 reading = ["text", "next-token"]
@@ -23,11 +28,23 @@ text = [{ label = "general" }, { label = "it" }]
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, demo_model: Path) -> Path:
-    """plain.gguf (Q8_0); calls.gguf, whose token that opens a call is unlikelier; loud.gguf, whose logits are three
-    times as high; and two suites."""
+def built(warm_shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo at Q8_0, built with a suite and with a gate that nothing passes."""
+    suite, out = tmp_path_factory.mktemp("suite") / "read.toml", warm_shell.folder / "with-suite"
+    suite.write_text(READ, encoding="utf-8")
+    gate = ("--gate", "text/it:max-degradation=0.000001")
+    done = warm_shell.run("build", "--scheme", "Q8_0", "--suite", suite, "-o", out, *gate)
+    assert done.returncode == 1, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def files(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """plain.gguf (what was built); calls.gguf, whose token that opens a call is unlikelier; loud.gguf, whose logits are
+    three times as high; and two suites."""
     folder = tmp_path_factory.mktemp("behaviour")
-    plain = build_gguf(demo_model, folder / "plain.gguf", "Q8_0").path
+    plain = folder / "plain.gguf"
+    shutil.copyfile(next(built.glob("*.gguf")), plain)
     opens = damage.tokens_of(plain, '{"')[0]
     damage.biased_token(plain, folder / "calls.gguf", opens, 0.6)
     damage.scaled_logits(plain, folder / "loud.gguf", 3.0)
@@ -98,24 +115,11 @@ def test_another_seed_reads_elsewhere_and_a_gate_of_the_command_line_goes_first(
     assert [report["behaviour"]["seed"] for report in (usual, other)] == [0, 2]
 
 
-def test_a_build_runs_the_suite_and_its_folder_tells_it(warm_shell: Shell, files: Path) -> None:
-    out = warm_shell.folder / "with-suite"
-    built = warm_shell.run(
-        "build",
-        "--scheme",
-        "Q8_0",
-        "--suite",
-        files / "read.toml",
-        "-o",
-        out,
-        "--gate",
-        "text/it:max-degradation=0.000001",
-    )
-    assert built.returncode == 1, built.stderr
-    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+def test_a_build_runs_the_suite_and_its_folder_tells_it(warm_shell: Shell, built: Path, files: Path) -> None:
+    report = json.loads((built / "report.json").read_text(encoding="utf-8"))
     assert outcomes(report)["text/it"] == "FAIL"
-    assert "text/it" in (out / "report.html").read_text(encoding="utf-8")
-    again = warm_shell.run("evaluate", out, "--suite", files / "read.toml", "--json")
+    assert "text/it" in (built / "report.html").read_text(encoding="utf-8")
+    again = warm_shell.run("evaluate", built, "--suite", files / "read.toml", "--json")
     assert again.returncode == 0, again.stderr  # its report says which model it was made from
     assert json.loads(again.stdout)["behaviour"]["slices"] == report["behaviour"]["slices"]
 
@@ -138,8 +142,9 @@ def test_a_wrong_word_is_an_error_and_nothing_is_run(
     assert words in answer.stderr
 
 
-def test_a_reference_that_is_another_model_is_refused(warm_shell: Shell, files: Path, stories: Path) -> None:
-    out = warm_shell.folder / "with-suite"  # of the test above
-    answer = warm_shell.run("evaluate", out, "--reference", stories, "--suite", files / "read.toml")
+def test_a_reference_that_is_another_model_is_refused(
+    warm_shell: Shell, built: Path, files: Path, stories: Path
+) -> None:
+    answer = warm_shell.run("evaluate", built, "--reference", stories, "--suite", files / "read.toml")
     assert answer.returncode == 2
     assert "another model" in answer.stderr

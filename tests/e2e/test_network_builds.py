@@ -125,6 +125,7 @@ def test_a_network_generates_no_text(comparison: Comparison, warm_shell: Shell) 
         (("mynet:make", "--scheme", "Q4_K_M"), "Q4_K_M"),
         (("mynet:make", "--calibration", "nowhere"), "nowhere"),
         (("mynet:make", "--context", "64"), "--context is for language models"),
+        (("mynet:make", "--suite", "quick"), "--suite is for language models"),
     ],
 )
 def test_a_wrong_network_or_flag_is_refused(

@@ -17,86 +17,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 DEMO = REPOSITORY / "edgeshrink" / "_demo"
+THREADS: int | None = None
 SCHEMES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
-
-
-@dataclass(frozen=True)
-class Planted:
-    """One damage: what it is aimed at, the families that are asked, and how a file is made. `format`: of the file."""
-
-    name: str
-    slice: str
-    suite: str
-    make: Callable[[Path, Path], Path]
-    format: str = "gguf"
-
-
-READ = """
-looks = 3
-text-tokens = 12288
-reading = ["text", "drift", "next-token"]
-text = [{ label = "general", title = "general text" }, { label = "en", title = "English" },
-    { label = "de", title = "German" }, { label = "es", title = "Spanish" }, { label = "fr", title = "French" },
-    { label = "it", title = "Italian" }]
-"""
-
-
-def _asks(family: str, items: int = 150) -> str:
-    return f"looks = 3\n[ask]\n{family} = {{ items = {items} }}\n"
-
-
-def planted() -> tuple[Planted, ...]:
-    from edgeshrink.catalog.texts import FOLDER
-    from tools.bench import damage
-
-    texts = {name: (FOLDER / f"{name}.txt").read_text(encoding="utf-8") for name in ("de", "en", "es", "fr", "it")}
-    return (
-        Planted(
-            "one layer's K projection at 2 bits",
-            "long-context/recall",
-            _asks("recall"),
-            lambda source, out: damage.two_bit_key_projection(source, out, layer=2),
-        ),
-        Planted(
-            "embeddings of Italian's tokens perturbed by 60 %",
-            "text/it",
-            READ,
-            lambda source, out: damage.noisy_language(source, out, texts, "it", size=0.6, seed=1),
-        ),
-        Planted(
-            "rotary base 100 times as high from position 256 on",
-            "long-context/drift",
-            READ,
-            lambda source, out: damage.wrong_rotary_base(source, out, base=1e6, beyond=256),
-            format="onnx",
-        ),
-        Planted(
-            "logits times 3",
-            "calibration/next-token",
-            READ,
-            lambda source, out: damage.scaled_logits(source, out, 3.0),
-        ),
-        Planted(
-            "the token that opens a tool call at 0.6 of its logit",
-            "tools/decision",
-            _asks("tools"),
-            lambda source, out: damage.biased_token(source, out, damage.tokens_of(source, '{"')[0], 0.6),
-        ),
-        Planted(
-            "a wrong stop id",
-            "format/stop",
-            _asks("format", 100),
-            lambda source, out: damage.wrong_stop(source, out, 2),
-            format="onnx",
-        ),
-    )
 
 
 @dataclass(frozen=True)
@@ -113,7 +42,7 @@ def look(file: Path, suite: str, seed: int) -> Seen:
     import edgeshrink
 
     started = time.perf_counter()
-    report = edgeshrink.evaluate(file, str(DEMO), suite=suite, seed=seed)
+    report = edgeshrink.evaluate(file, str(DEMO), suite=suite, seed=seed, threads=THREADS)
     lines = [line for line in report.verdict.lines if line.slice]
     return Seen(
         tuple(line.slice for line in lines if line.outcome == "FAIL"),
@@ -133,23 +62,23 @@ def built(work: Path, scheme: str, format: str = "gguf") -> Path:
 
 
 def damage_table(work: Path, seeds: int, whole: str | None) -> Iterator[str]:
-    yield "| damage | slice | found in | other slices that failed | untouched copy, same suite |"
-    yield "|---|---|---|---|---|"
+    yield "| damage | slices aimed at: failed in | other slices that failed | untouched copy, same items |"
+    yield "|---|---|---|---|"
+    from tools.bench.planted import planted
+
     plain = {"gguf": built(work, "Q8_0"), "onnx": built(work, "int8", "onnx")}
     for index, one in enumerate(planted()):
-        suite = whole or str(_written(work / f"suite-{index}.toml", f'name = "{one.slice}"\n{one.suite}'))
+        suite = whole or str(_written(work / f"suite-{index}.toml", f'name = "planted {index}"\n{one.suite}'))
         out = work / f"damaged-{index}{plain[one.format].suffix}"
         file = out if out.exists() else one.make(plain[one.format], out)
         hurt = [look(file, suite, seed) for seed in range(1, seeds + 1)]
         whole_copy = [look(plain[one.format], suite, seed) for seed in range(1, seeds + 1)]
-        others = sorted({name for seen in hurt for name in seen.failed} - {one.slice})
+        others = sorted({name for seen in hurt for name in seen.failed} - set(one.slices))
+        found = [f"{name} {sum(name in seen.failed for seen in hurt)} of {seeds}" for name in one.slices]
         alarms = [name for seen in whole_copy for name in seen.failed]
         opened = [name for seen in whole_copy for name in seen.unknown]
-        yield (
-            f"| {one.name} ({one.format}) | {one.slice} | {sum(one.slice in seen.failed for seen in hurt)} of {seeds}"
-            f" | {', '.join(others) or 'none'} | {len(alarms)} alarms, {len(opened)} undecided"
-            f" {' '.join(sorted(set(alarms + opened)))} |"
-        )
+        whole_copy_said = f"{len(alarms)} alarms, {len(opened)} undecided {' '.join(sorted(set(alarms + opened)))}"
+        yield f"| {one.name} ({one.format}) | {', '.join(found)} | {', '.join(others) or 'none'} | {whole_copy_said} |"
 
 
 def untouched_table(work: Path, runs: int, suite: str) -> Iterator[str]:
@@ -169,7 +98,9 @@ def ladder_table(work: Path, schemes: Sequence[str], suite: str) -> Iterator[str
     import edgeshrink
     from edgeshrink.core.reading import Measured
 
-    reports = [edgeshrink.evaluate(built(work, scheme), str(DEMO), suite=suite, seed=1) for scheme in schemes]
+    reports = [
+        edgeshrink.evaluate(built(work, scheme), str(DEMO), suite=suite, seed=1, threads=THREADS) for scheme in schemes
+    ]
     yield f"| slice | metric | {' | '.join(schemes)} |"
     yield "|---|---|" + "---|" * len(schemes)
     assert reports[0].behaviour is not None
@@ -227,8 +158,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--suite")
     parser.add_argument("--schemes", default=",".join(SCHEMES))
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--work", type=Path)
     given = parser.parse_args()
+    global THREADS
+    THREADS = given.threads
     with tempfile.TemporaryDirectory() as scratch:
         work = (given.work or Path(scratch)).resolve()
         work.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,31 +64,36 @@ def read_tensor(source: Path, name: str) -> Floats:
 
 
 def two_bits(values: Floats) -> Floats:
-    """Every row rounded to four levels between its smallest and its largest weight."""
-    low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-    step = (high - low) / 3
-    rounded: Floats = (low + np.round((values - low) / step) * step).astype(np.float32)
+    """Rounded to the four levels of a signed 2-bit integer, one scale for the whole matrix."""
+    step = np.abs(values).max() / 2
+    rounded: Floats = (np.clip(np.round(values / step), -2, 1) * step).astype(np.float32)
     return rounded
 
 
 def two_bit_key_projection(source: Path, out: Path, layer: int) -> Path:
-    """One layer's K projection at 2 bits: looking back suffers, next to nothing else."""
+    """One layer's K projection at 2 bits."""
     return rewrite_gguf(source, out, change={f"blk.{layer}.attn_k.weight": two_bits})
 
 
+def lost_key_projection(source: Path, out: Path, layer: int) -> Path:
+    """One layer's K projection all zero: it looks everywhere alike, and what was told is not found again."""
+    return rewrite_gguf(source, out, change={f"blk.{layer}.attn_k.weight": np.zeros_like})
+
+
 def noisy_language(source: Path, out: Path, texts: Mapping[str, str], language: str, *, size: float, seed: int) -> Path:
-    """Embeddings of the tokens that are typical of one language of `texts`, perturbed by noise of `size` times a row's
-    own length."""
-    tokens = typical_tokens(source, texts, language)
+    """Embeddings of the tokens that are typical of one language of `texts`, perturbed as `noisy_tokens` does."""
+    return noisy_tokens(source, out, typical_tokens(source, texts, language), size=size, seed=seed)
+
+
+def noisy_tokens(source: Path, out: Path, tokens: Sequence[int], *, size: float, seed: int) -> Path:
+    """Embeddings of `tokens`, with noise of `size` times a row's own length."""
     random = np.random.default_rng(seed)
 
     def perturb(values: Floats) -> Floats:
-        noise = random.standard_normal((len(tokens), values.shape[1])).astype(np.float32)
-        noise *= (
-            size * np.linalg.norm(values[tokens], axis=1, keepdims=True) / np.linalg.norm(noise, axis=1, keepdims=True)
-        )
+        rows, noise = values[tokens], random.standard_normal((len(tokens), values.shape[1])).astype(np.float32)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True) / np.linalg.norm(noise, axis=1, keepdims=True)
         values = values.copy()
-        values[tokens] += noise
+        values[tokens] += size * lengths * noise
         return values
 
     return rewrite_gguf(source, out, change={"token_embd.weight": perturb})
@@ -144,6 +149,12 @@ def tokens_of(source: Path, text: str) -> list[int]:
     """Ids of `text` in the vocabulary of the GGUF `source`."""
     with Subject(source, "llama_cpp", "cpu").open_vocabulary() as session:
         return session.tokenize(text, add_special=False, parse_special=False)
+
+
+def stop_of(source: Path) -> int:
+    """The first id that ends a text."""
+    with Subject(source, "llama_cpp", "cpu").open_vocabulary() as session:
+        return session.stop_ids[0]
 
 
 def wrong_rotary_base(source: Path, out: Path, *, base: float, beyond: int) -> Path:

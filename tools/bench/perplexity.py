@@ -11,6 +11,7 @@ builds llama-perplexity from the sources of the installed llama-cpp-python (EDGE
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import subprocess
 import sys
@@ -52,6 +53,9 @@ class Row:
 
     @property
     def difference(self) -> float:
+        """Of what it prints, which may be 0 where the files hardly differ."""
+        if self.other == 0:
+            return 0.0 if self.ours == 0 else math.inf
         return self.ours / self.other - 1
 
     @property

@@ -63,8 +63,7 @@ def run(artifact: Path, reference: str, factor: float) -> dict[str, Any]:
         seconds = time.monotonic() - started
         if process.returncode not in (0, 1):
             raise RuntimeError((folder / "err").read_text(encoding="utf-8", errors="replace"))
-        behaviour = json.loads((folder / "out").read_text(encoding="utf-8"))
-        behaviour = behaviour.get("behaviour", behaviour)
+        behaviour = json.loads((folder / "out").read_text(encoding="utf-8"))["behaviour"]
         stored = sum(file.stat().st_size for file in (folder / "store").rglob("*") if file.is_file())
     return {
         "items": behaviour["items"],

@@ -21,6 +21,7 @@ from edgeshrink.engine.networks.situation import NetworkSituation, check_network
 from edgeshrink.engine.networks.workshop import NetworkWorkshop
 from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.place import matched, open_place
+from edgeshrink.engine.suite.chosen import NONE
 from edgeshrink.engine.summary import artifact_name, step_record, version_notes
 from edgeshrink.engine.writing import write_build_folder
 from edgeshrink.errors import UsageError
@@ -65,6 +66,8 @@ def _refuse_language_options(request: Request) -> None:
         ("--imatrix", request.imatrix != "default"),
         ("--context", request.context is not None),
         ("--gpu-layers", request.gpu_layers > 0),
+        ("--suite", request.suite not in (None, NONE)),
+        ("--gate", bool(request.gates)),
     ):
         if given:
             raise UsageError(f"{flag} is for language models, and {request.model} is a network", hint="leave it out")

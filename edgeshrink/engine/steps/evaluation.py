@@ -27,8 +27,8 @@ _FILE = "quality.json"
 class Evaluate:
     """Result: `quality.json`, a Quality. `reference` is a folder and its digest, or why there is none.
 
-    `delegate` is the backend that is to run it on this machine, `own_checks` what only its format can be asked,
-    `tensors` those that are in it, as far as that is known.
+    `delegate` is the backend that is to run it on this machine, `own_checks` what only its format can be asked (None:
+    the plan that it was built by is not known), `tensors` those that are in it, as far as that is known.
     """
 
     artifact: Path
@@ -37,7 +37,7 @@ class Evaluate:
     runtime: str
     tensors: tuple[TensorPlan, ...] = field(repr=False)
     delegate: str
-    own_checks: Callable[[Path], tuple[Check, ...]] = field(repr=False)
+    own_checks: Callable[[Path], tuple[Check, ...]] | None = field(repr=False)
     facts: ModelFacts
     vocabulary: Vocabulary
     reference: tuple[Path, str] | Unmeasured
@@ -57,7 +57,11 @@ class Evaluate:
                 "reference": None if isinstance(reference, Unmeasured) else reference[1],
                 "text": self.text.sha256,
             },
-            "parameters": {"context": self.context, "delegate": self.delegate},
+            "parameters": {
+                "context": self.context,
+                "delegate": self.delegate,
+                "own checks": self.own_checks is not None,
+            },
             "tools": {"runtime": self.runtime_build},
         }
 
@@ -70,7 +74,7 @@ class Evaluate:
                 self.artifact,
                 runtime=self.runtime,
                 delegate=self.delegate,
-                own_checks=self.own_checks(self.artifact),
+                own_checks=() if self.own_checks is None else self.own_checks(self.artifact),
                 tensors=self.tensors,
                 facts=self.facts,
                 vocabulary=self.vocabulary,

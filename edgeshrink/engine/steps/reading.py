@@ -30,7 +30,7 @@ class ReadReference:
     tokens_each: int
     runtime_build: str
     id: ClassVar[str] = "read-reference"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def key_parts(self) -> Mapping[str, Any]:
         texts = [[text.label, text.title, text.text.sha256, text.round] for text in self.texts]
@@ -74,7 +74,7 @@ class ReadCandidate:
     threads: int
     runtime_build: str
     id: ClassVar[str] = "read-candidate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def key_parts(self) -> Mapping[str, Any]:
         return {

@@ -24,7 +24,7 @@ class RunReference:
     threads: int
     runtime_build: str
     id: ClassVar[str] = "reference"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def key_parts(self) -> Mapping[str, Any]:
         return {

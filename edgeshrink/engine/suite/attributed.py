@@ -13,6 +13,7 @@ from edgeshrink.engine.attribution import attribute
 from edgeshrink.engine.suite.examination import Examination
 from edgeshrink.engine.suite.run import run_suite
 from edgeshrink.evaluate.attribution import same_source
+from edgeshrink.store import store_root
 from edgeshrink.store.digests import file_sha256
 
 
@@ -28,7 +29,9 @@ def attributed(examination: Examination, behaviour: Behaviour, failed: Collectio
         return run_suite(replace(once, candidate=side, only=names))
 
     lost = frozenset(one.name for one in behaviour.moved) | frozenset(failed)
-    with tempfile.TemporaryDirectory() as folder:
+    scratch = store_root() / "work"  # as large as the store's disk, and cleared by `cache gc` after a crash
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="graft-", dir=scratch) as folder:
         found = attribute(
             run_suite(replace(once, only=lost)) if lost else behaviour,
             run,

@@ -16,7 +16,7 @@ _DEFAULT, NONE = "standard", "none"
 
 def chosen_suite(request: Request) -> Suite | None:
     """The suite of `request`; None where it asks for none. UsageError or DataError where it cannot be read."""
-    words = request.suite or os.environ.get(ENVIRONMENT) or _DEFAULT
+    words = request.suite if request.suite is not None else os.environ.get(ENVIRONMENT) or _DEFAULT
     return None if words == NONE else load_suite(words)
 
 

@@ -10,6 +10,7 @@ from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.step import Step
 from edgeshrink.core.suite import Suite
 from edgeshrink.evaluate.subject import Subject
+from edgeshrink.judging.gains import Gains
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Stored
 
@@ -34,7 +35,8 @@ class Side:
 class Examination:
     """`context`: tokens that both sides can take. `only`: names of slices; families without any of them are not run.
 
-    `run` gives a step's result, from the store or made now.
+    `run` gives a step's result, from the store or made now. `gains`: what exchange rates are paid with, as far as it is
+    known before the suite has run.
     """
 
     suite: Suite
@@ -47,6 +49,7 @@ class Examination:
     run: Callable[[Step], Stored] = field(repr=False)
     listener: Listener = silent
     only: frozenset[str] | None = None
+    gains: Gains | None = None
 
     def wanted(self, slice_name: str) -> bool:
         return self.only is None or slice_name in self.only

@@ -25,8 +25,13 @@ def score(said: str, expected: Any, options: Mapping[str, Any]) -> float:
 
 
 def preferred(chosen: Chosen, options: Sequence[str], per: Per = "option") -> int:
-    """Index of the option with the highest log-probability: as a whole, or divided by its length, as options of
-    different lengths are compared in lm-evaluation-harness (`acc_norm`: per character). The first of equals."""
+    """Index of the option with the highest log-probability, as `weighed` has it. The first of equals."""
+    return weighed(chosen, options, per).best
+
+
+def weighed(chosen: Chosen, options: Sequence[str], per: Per = "option") -> Chosen:
+    """Its log-probabilities as a whole, or divided by each option's length, as options of different lengths are
+    compared in lm-evaluation-harness (`acc_norm`: per character)."""
     lengths: Sequence[int]
     match per:
         case "option":
@@ -35,5 +40,5 @@ def preferred(chosen: Chosen, options: Sequence[str], per: Per = "option") -> in
             lengths = [len(option) for option in options]
         case "token":
             lengths = chosen.tokens
-    means = [logprob / max(length, 1) for logprob, length in zip(chosen.logprobs, lengths, strict=True)]
-    return means.index(max(means))
+    means = (logprob / max(length, 1) for logprob, length in zip(chosen.logprobs, lengths, strict=True))
+    return Chosen(tuple(means), chosen.tokens)

@@ -49,13 +49,11 @@ class AnswersTally:
         self._chance = {one.name: one.chance for one in facts}
         self._answers: dict[str, array[float]] = {}
         self._worst: dict[str, Worst] = {}
-        self._seen: set[int] = set()
 
     def add(self, score: Score) -> None:
-        identity = hash((score.slice, score.item))
-        if score.answered is None or identity in self._seen:
+        """To be told of each score that `Tally.add` counted."""
+        if score.answered is None:
             return
-        self._seen.add(identity)
         values = self._answers.setdefault(score.slice, array("d"))
         for one in score.answered:
             values.extend((math.exp(min(one.confidence[AS_GIVEN], 0.0)), float(one.right)))

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from edgeshrink.errors import UsageError
-from edgeshrink.evaluate.probes import Answer, Generate, Prompt
+from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Refused
 from edgeshrink.evaluate.slices.interface import Item, Score, Settings, SliceFacts
+from edgeshrink.evaluate.slices.options import several, whole_between
 from edgeshrink.evaluate.slices.rights import RIGHT, task_score, user, words
 from edgeshrink.evaluate.slices.words.holdout import held_out
 
 NAME = "arithmetic"
-VERSION = 1
+OPTIONS = ("digits", "operations")
 SLICES = (SliceFacts("arithmetic", "Arithmetic", (RIGHT,), chance=0.0),)
 
 QUESTIONS = {
@@ -25,7 +25,8 @@ QUESTIONS = {
     "*": ("What is {a}*{b}?", "{a}*{b}=", "How much is {a}*{b}?"),
 }
 EXAMPLES = 3
-MAX_TOKENS = 32
+MAX_TOKENS = 64
+"""Room for a sentence that says both numbers again, a digit a token."""
 _TRIES = 20
 _NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
 Problem = tuple[int, str, int]
@@ -53,16 +54,9 @@ def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
         yield _item(f"{number}", settings, random, question, problem)
 
 
-def _options(settings: Settings) -> tuple[list[int], list[str]]:
-    digits = settings.options.get("digits", [2])
-    operations = settings.options.get("operations", ["+"])
-    if not digits or not all(isinstance(each, int) and 2 <= each <= 9 for each in digits):
-        raise UsageError(
-            f"arithmetic: digits {digits!r} are no list of lengths from 2 to 9", hint="write digits = [2, 3]"
-        )
-    if not operations or not all(each in QUESTIONS for each in operations):
-        raise UsageError(f"arithmetic: operations {operations!r} are not known", hint='write operations = ["+", "-"]')
-    return digits, operations
+def _options(settings: Settings) -> tuple[Sequence[int], Sequence[str]]:
+    digits = several(settings, NAME, "digits", (2,), whole_between(2, 9))
+    return digits, several(settings, NAME, "operations", ("+",), lambda each: each in list(QUESTIONS))
 
 
 def draw(random: Random, operation: str, digits: int, *, testing: bool) -> Problem:
@@ -94,21 +88,29 @@ def _item(name: str, settings: Settings, random: Random, question: str, problem:
         probe = Generate(Prompt(text=f"{lines(examples)}{a}{operation}{b}="), MAX_TOKENS, ("\n",))
     expected = str(result(problem))
     return Item(
-        name, (probe,), {"expected": expected, "oracle": [expected], "parts": [f"{digits} digits, {operation}"]}
+        name,
+        (probe,),
+        {"expected": expected, "numbers": [a, b], "oracle": [expected], "parts": [f"{digits} digits, {operation}"]},
     )
 
 
 def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
+    """Nothing where the reference could not be asked: that says nothing about the candidate."""
+    if isinstance(reference[0], Refused):
+        return
     answers = (reference[0], candidate[0])
     right = (is_right(words(answers[0]), item), is_right(words(answers[1]), item))
     yield task_score("arithmetic", item, answers, right, parts=item.facts["parts"])
 
 
 def is_right(text: str, item: Item) -> bool:
-    return last_number(text) == float(item.facts["expected"])
+    return said_number(text, item) == float(item.facts["expected"])
 
 
-def last_number(text: str) -> float | None:
-    """What an answer comes to in the end."""
-    found = _NUMBER.findall(text.replace("−", "-"))
-    return float(found[-1].replace(",", "")) if found else None
+def said_number(text: str, item: Item) -> float | None:
+    """What an answer comes to in the end: its last number, or the last before the problem itself ("82 is the sum of 37
+    and 45")."""
+    found = [float(number.replace(",", "")) for number in _NUMBER.findall(text.replace("−", "-"))]
+    if sorted(map(abs, found[-2:])) == sorted(item.facts["numbers"]):
+        del found[-2:]
+    return found[-1] if found else None

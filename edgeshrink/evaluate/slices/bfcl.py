@@ -18,11 +18,12 @@ from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Refused
 from edgeshrink.evaluate.slices.bfcl_files import BfclSet, Question, bfcl_set, questions
 from edgeshrink.evaluate.slices.bfcl_rules import judge_calls, tool_of
 from edgeshrink.evaluate.slices.interface import Item, Score, Settings, SliceFacts
+from edgeshrink.evaluate.slices.options import whole
 from edgeshrink.evaluate.slices.rights import RIGHT, task_score, words
 from edgeshrink.evaluate.slices.tool_calls import hear
 
 NAME = "bfcl"
-VERSION = 1
+OPTIONS = ("files", "sha256", "system", "max_tokens")
 _MAX_TOKENS = 160
 _MANY = 8
 
@@ -43,9 +44,10 @@ def why_not(settings: Settings) -> str:
 
 def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
     """Lines in an order that the seed makes; later rounds go on where earlier ones stopped."""
+    limit = whole(settings, NAME, "max_tokens", _MAX_TOKENS, 1, 100_000)
     every = questions(_sets(settings) if settings.chat else [], settings.seed)
     for question in islice(every, settings.before, settings.before + count):
-        yield _item(question, settings.options)
+        yield _item(question, settings.options.get("system"), limit)
 
 
 def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
@@ -77,8 +79,7 @@ def _sets(settings: Settings) -> list[BfclSet]:
     return [bfcl_set(folder / file) for file in settings.options.get("files", ())]
 
 
-def _item(question: Question, options: Mapping[str, Any]) -> Item:
-    system = options.get("system")
+def _item(question: Question, system: Any, limit: int) -> Item:
     opening = ({"role": "system", "content": str(system)},) if system else ()
     prompt = Prompt(messages=(*opening, *question.messages), tools=tuple(map(tool_of, question.functions)))
     facts = {
@@ -89,7 +90,7 @@ def _item(question: Question, options: Mapping[str, Any]) -> Item:
         "expected": json.dumps(question.wanted, ensure_ascii=False) if question.wanted else question.set.wants,
         "oracle": [_right(question)],
     }
-    return Item(question.id, (Generate(prompt, int(options.get("max_tokens", _MAX_TOKENS))),), facts)
+    return Item(question.id, (Generate(prompt, limit),), facts)
 
 
 def _right(question: Question) -> str:

@@ -4,7 +4,8 @@
   several behind each other; OpenAI's arguments as a string of JSON; `{name: {...}}`, as BFCL's files write a call;
 - `[f(a=1), g.h(b="x")]` and `f(a=1)`: keywords only, literals only; a bare word is a string;
 - `f{"a": 1}`, with what chat templates put between the two (`functions.f:0`, `[ARGS]`);
-- `<function=f><parameter=a>1</parameter></function>` and `f <arg_key>a</arg_key><arg_value>1</arg_value>`.
+- `<function=f><parameter=a>1</parameter></function>` and `f <arg_key>a</arg_key><arg_value>1</arg_value>`;
+- `call:f{a:<escape>x<escape>,b:1}`, as FunctionGemma writes it, with its marks or without them.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from typing import Any
 
 _OPENS = re.compile(r"""\{\s*(?:["'}]|\Z)|\[\s*(?:\{|[A-Za-z_][\w.]*\(|\Z)|<function=|<invoke """)
 _BETWEEN = re.compile(r"[\s;,]*")
-_NAME_FIRST = re.compile(r"(?:functions[.:])?([\w.-]+?)(?::\d+)?\s*(?:\[ARGS\]|<\|[^|>]{1,40}\|>|json)?\s*(?=\{)")
+_NAME_FIRST = re.compile(r"(?:functions[.:])?([\w.-]+?)(?::\d+)?\s*+(?:\[ARGS\]|<\|[^|>]{1,40}\|>|json)?\s*+(?=\{)")
 _TAGGED = re.compile(r"\A<function=\"?([\w.-]+)\"?>(.*?)(?:</function>\s*)?\Z", re.DOTALL)
 _KEYED = re.compile(r"\A([\w.-]+)\s*(<arg_key>.*)\Z", re.DOTALL)
+_BARE = re.compile(r"\Acall:([\w.-]+)\{(.*)\}\Z", re.DOTALL)
+_BARE_PAIR = re.compile(r"\s*([\w.-]+):(?:<escape>([^<]*)<escape>|<\|\"\|>([^<]*)<\|\"\|>|([^<>,{}]*))(?:,|\Z)")
 _PARAMETERS = re.compile(
-    r"<parameter=\"?([\w.-]+)\"?>(.*?)</parameter>|<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL
+    r"<parameter=\"?([\w.-]+)\"?>(.*?)</parameter>|<arg_key>([^<]*)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL
 )
 _NAMES = ("name", "function", "tool", "tool_name", "function_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
@@ -44,7 +47,7 @@ def opens(text: str, names: Collection[str]) -> bool:
     """Whether `text` begins as a call does."""
     if _OPENS.match(text):
         return True
-    found = re.match(r"(?:functions[.:])?([\w.-]+?)(?::\d+)?\s*(?:[({]|\[ARGS\]|<arg_key>)", text)
+    found = re.match(r"(?:functions[.:]|call:)?([\w.-]+?)(?::\d+)?\s*(?:[({]|\[ARGS\]|<arg_key>)", text)
     return found is not None and found[1] in names
 
 
@@ -60,6 +63,8 @@ def _calls(text: str, names: Collection[str]) -> Iterator[Call]:
     tagged = _TAGGED.match(text) or _KEYED.match(text)
     if tagged:
         yield _from_tags(tagged[1], tagged[2])
+    elif bare := _BARE.match(text):
+        yield _from_bare_pairs(bare[1], bare[2])
     elif text.startswith("{") or re.match(r"\[\s*[\{\]]", text):
         for value in _json_values(text):
             yield from _from_json(value, names)
@@ -134,6 +139,20 @@ def _from_tags(name: str, body: str) -> Call:
         raise BrokenCall("words between the parameters")
     found = _PARAMETERS.finditer(inner)
     return Call(name, {(one[1] or one[3] or "").strip(): _loose(one[2] or one[4] or "") for one in found})
+
+
+def _from_bare_pairs(name: str, body: str) -> Call:
+    """Text stands between marks, or bare where the marks were control tokens; anything else is JSON."""
+    arguments: dict[str, Any] = {}
+    position, body = 0, body.strip()
+    while position < len(body):
+        pair = _BARE_PAIR.match(body, position)
+        if pair is None:
+            raise BrokenCall("no pair of a name and a value")
+        marked = pair[2] if pair[2] is not None else pair[3]
+        arguments[pair[1]] = _loose(pair[4]) if marked is None else marked
+        position = pair.end()
+    return Call(name, arguments)
 
 
 def _loose(text: str) -> Any:

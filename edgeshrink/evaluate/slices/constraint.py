@@ -11,16 +11,16 @@ import re
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from edgeshrink.errors import UsageError
-from edgeshrink.evaluate.probes import Answer, Generate, Prompt
+from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Refused
 from edgeshrink.evaluate.slices import notes
 from edgeshrink.evaluate.slices.interface import Item, Score, Settings, SliceFacts
+from edgeshrink.evaluate.slices.options import several
 from edgeshrink.evaluate.slices.rights import RIGHT, assistant, task_score, user, words
 from edgeshrink.evaluate.slices.tool_calls import hear
 from edgeshrink.evaluate.slices.words.tool_catalog import REMARK_REPLY, SMALL_TALK, TOOLS, Tool
 
 NAME = "constraint"
-VERSION = 1
+OPTIONS = ("kinds",)
 TOOLS_SLICE = SliceFacts("long-context/constraint", "Tools offered once, many turns ago", (RIGHT,), chance=0.5)
 WORDS_SLICE = SliceFacts(
     "long-context/instruction", "An instruction given once, before a long text", (RIGHT,), chance=0.0
@@ -30,7 +30,7 @@ CLOSINGS = ("Over", "Amen", "Roger", "Hooray", "Done", "Basta", "Cheers", "Banan
 TURNS = (1, 2, 4, 8, 16, 32, 64)
 """At most so many between the rule and the question, as far as they fit the context."""
 _OFFERED = 2
-MAX_TOKENS = 48
+MAX_TOKENS = {"tools": 48, "words": 128}
 _SYSTEM_CHARACTERS = 320
 _TURN_CHARACTERS = 48
 """What a template may write round one turn."""
@@ -45,11 +45,9 @@ def why_not(settings: Settings) -> str:
     return "" if settings.chat else "the model has no chat template, so there is no system message to state a rule in"
 
 
-def _kinds(settings: Settings) -> list[str]:
-    kinds = list(settings.options.get("kinds", KINDS))
-    if not kinds or not all(kind in KINDS for kind in kinds):
-        raise UsageError(f"constraint: kinds {kinds!r} are not known", hint='write kinds = ["tools", "words"]')
-    return kinds
+def _kinds(settings: Settings) -> tuple[str, ...]:
+    kinds = several(settings, NAME, "kinds", tuple(KINDS), lambda kind: kind in list(KINDS))
+    return tuple(dict.fromkeys(kinds))
 
 
 def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
@@ -77,7 +75,7 @@ def _tools_item(name: str, settings: Settings, random: Random) -> Item:
         "offered": [tool.name for tool in offered],
         "parts": [_part(len(turns)), "a tool is due" if calling else "no tool is due"],
     }
-    return Item(name, (Generate(prompt, MAX_TOKENS),), facts)
+    return Item(name, (Generate(prompt, MAX_TOKENS["tools"]),), facts)
 
 
 def _between(random: Random, offered: Sequence[Tool], other: Sequence[Tool]) -> Turn:
@@ -126,10 +124,13 @@ def _words_item(name: str, settings: Settings, random: Random) -> Item:
         "closing": closing,
         "parts": [f"length {long}"],
     }
-    return Item(name, (Generate(Prompt((rule, user(f"{text}\n{said}"))), MAX_TOKENS),), facts)
+    return Item(name, (Generate(Prompt((rule, user(f"{text}\n{said}"))), MAX_TOKENS["words"]),), facts)
 
 
 def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
+    """Nothing where the reference could not be asked: that says nothing about the candidate."""
+    if isinstance(reference[0], Refused):
+        return
     answers = (reference[0], candidate[0])
     right = (_right(item, answers[0]), _right(item, answers[1]))
     yield task_score(KINDS[item.facts["kind"]].name, item, answers, right, parts=item.facts["parts"])

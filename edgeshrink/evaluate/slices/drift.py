@@ -14,7 +14,6 @@ from edgeshrink.evaluate.slices.text import distance
 from edgeshrink.evaluate.statistics import BLOCK, Doubles
 
 NAME = "drift"
-VERSION = 1
 SLICE = "long-context/drift"
 METRICS = ("KL growth", "late KL")
 
@@ -43,7 +42,7 @@ def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]
 
 def _windows(text: ReadText) -> Iterator[tuple[int, Doubles]]:
     """(position of the first, KL of its scored positions) of each window."""
-    kl = np.maximum(text.distances.kl, 0.0)
+    kl: Doubles = np.maximum(text.distances.kl, 0.0)
     for window in range(text.windows):
         yield text.first, kl[window * text.scored_each : (window + 1) * text.scored_each]
 

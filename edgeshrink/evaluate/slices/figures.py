@@ -118,7 +118,7 @@ def _interval(values: Doubles, confidence: float, scale: float) -> Interval | No
     """That items are all alike says no more than that few differ: it leaves as much open, in units of `scale`, as
     Tango's interval does where no item turned."""
     interval = mean_interval(values, confidence)
-    if interval is None or interval[0] < interval[1]:
+    if interval is None or np.ptp(values) > 0:
         return interval
     square = z_of(confidence) ** 2
     reach = scale * square / (len(values) + square)

@@ -13,19 +13,20 @@ from random import Random
 from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Refused, Said
 from edgeshrink.evaluate.slices.arithmetic import draw, result
 from edgeshrink.evaluate.slices.interface import Item, Score, Settings, Shown, SliceFacts
-from edgeshrink.evaluate.slices.rights import RIGHT, asked, assistant, seen, user
+from edgeshrink.evaluate.slices.options import whole
+from edgeshrink.evaluate.slices.rights import RIGHT, asked, assistant, seen, user, words
 from edgeshrink.evaluate.slices.words.tool_catalog import REMARK_REPLY, SMALL_TALK, TOOLS, Tool
 
 NAME = "format"
-VERSION = 1
-_MAX_TOKENS = 128
+OPTIONS = ("max_tokens",)
+_MAX_TOKENS, _MOST_TOKENS = 128, 100_000
 _EARLIER = 3
 _KINDS = ("small talk", "sum", "tool call", "no such tool", "remark")
 _OWN_TURN = re.compile(r"think|tool|call|channel|message|constrain", re.IGNORECASE)
 """Control tokens that belong into an answer: thoughts, calls, and what marks them."""
 _OTHER_TURN = re.compile(
     r"<\|[\w ]{1,40}\|>|</?(?:start|end)_of_turn>|</?s>|\[/?INST\]|<</?SYS>>"
-    r"|^\s*(?:#+\s*(?:instruction|response)|(?:#+\s*)?(?:user|human|assistant|system))\s*:",
+    r"|^[ \t]*+(?:#+\s*(?:instruction|response)|(?:#+\s*)?(?:user|human|assistant|system))\s*:",
     re.IGNORECASE | re.MULTILINE,
 )
 Turn = tuple[str, str]
@@ -46,7 +47,7 @@ def why_not(settings: Settings) -> str:
 
 
 def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
-    limit = int(settings.options.get("max_tokens", _MAX_TOKENS))
+    limit = whole(settings, NAME, "max_tokens", _MAX_TOKENS, 1, _MOST_TOKENS)
     for number in range(count if settings.chat else 0):
         kind = _KINDS[number % len(_KINDS)]
         offered, other = random.sample(TOOLS, 2)
@@ -94,7 +95,7 @@ def is_one_turn(answer: Answer) -> bool:
     """Something is said, and nobody else's turn begins: no role's mark as a control token, and none spelled out."""
     if not isinstance(answer, Said) or not (answer.text.strip() or answer.control):
         return False
-    spelled = (found[0] for found in _OTHER_TURN.finditer(answer.text))
+    spelled = (found[0] for found in _OTHER_TURN.finditer(words(answer)))
     return all(_OWN_TURN.search(mark) for mark in (*answer.control, *spelled))
 
 

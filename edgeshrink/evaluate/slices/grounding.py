@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from edgeshrink.evaluate.probes import Answer
+from edgeshrink.evaluate.probes import Answer, Refused
 from edgeshrink.evaluate.slices import notes
 from edgeshrink.evaluate.slices.interface import Item, MetricFacts, Score, Settings, SliceFacts
 from edgeshrink.evaluate.slices.rights import RIGHT, task_score, words
 
 NAME = "grounding"
-VERSION = 1
+OPTIONS: tuple[str, ...] = ()
 SLICE = "long-context/grounding"
 MISLED = MetricFacts("from the distractor", "share", better="lower")
 SLICES = (SliceFacts(SLICE, "Answering from the right passage", (RIGHT, MISLED), chance=0.5),)
@@ -66,6 +66,9 @@ def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
 
 
 def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
+    """Nothing where the reference could not be asked: that says nothing about the candidate."""
+    if isinstance(reference[0], Refused):
+        return
     answers = (reference[0], candidate[0])
     right = (_right(item, answers[0]), _right(item, answers[1]))
     misled = (_misled(item, answers[0]), _misled(item, answers[1]))

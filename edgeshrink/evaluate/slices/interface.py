@@ -110,11 +110,10 @@ class Score:
 
 
 class AskingFamily(Protocol):
-    """Asks probes, and scores each item by the answers of both models."""
+    """Asks probes, and scores each item by the answers of both models. `OPTIONS`: names of all that it takes."""
 
     NAME: str
-    VERSION: int
-    """Changes whenever the items or their scores do."""
+    OPTIONS: tuple[str, ...]
 
     def slices(self, settings: Settings) -> tuple[SliceFacts, ...]:
         """All that it can fill. Empty where it has nothing to ask such a model: then `why_not` says why."""
@@ -148,7 +147,6 @@ class ReadingFamily(Protocol):
     """Looks at all texts, read once for every such family."""
 
     NAME: str
-    VERSION: int
 
     def metrics(self, labels: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Slice -> its metrics' names, the gated one first, of all that it gives for texts of these labels."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from edgeshrink.core.behaviour import Confidence, Metric, Part, Slice
-from edgeshrink.evaluate.clusters import Clusters, Figure
-from edgeshrink.evaluate.distances import Distances
+from edgeshrink.evaluate.clusters import Clusters, Figure, column
 from edgeshrink.evaluate.paired import BINS
 from edgeshrink.evaluate.slices.interface import ReadText
 from edgeshrink.evaluate.statistics import Doubles
 
 NAME = "next-token"
-VERSION = 1
 SLICE = "calibration/next-token"
 METRICS = ("calibration error", "Brier", "over-confidence")
+_SIDES = ("reference_", "")
+"""What the names of both models' figures begin with in Distances."""
 
 
 def metrics(labels: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -32,37 +32,35 @@ def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]
     labels = dict.fromkeys(text.label for text in texts)
     parts = []
     for label in labels:
-        found, clusters = _joined([text for text in texts if text.label == label], confidence)
-        parts.append(Part(label, len(found.kl), replace(_calibration_error(found, clusters), bounds=None)))
-    found, clusters = _joined(texts, confidence)
+        own = [text for text in texts if text.label == label]
+        figure = _calibration_error(own, Clusters.of(own, confidence.each))
+        parts.append(Part(label, _positions(own), replace(figure, bounds=None)))
+    clusters = Clusters.of(texts, confidence.each)
     yield Slice(
         name=SLICE,
         title="Calibration of the next token",
-        items=len(found.kl),
+        items=_positions(texts),
         chance=None,
         metrics=(
-            _calibration_error(found, clusters),
-            _mean("Brier", (found.reference_confidence - found.reference_right) ** 2, _brier(found), clusters),
-            _mean(
-                "over-confidence",
-                found.reference_confidence - found.reference_right,
-                found.confidence - found.right,
-                clusters,
-            ),
+            _calibration_error(texts, clusters),
+            _mean("Brier", texts, clusters, np.square),
+            _mean("over-confidence", texts, clusters, np.positive),
         ),
         parts=tuple(parts),
     )
 
 
-def _joined(texts: Sequence[ReadText], confidence: Confidence) -> tuple[Distances, Clusters]:
-    return Distances.joined([text.distances for text in texts]), Clusters.of(texts, confidence.each)
+def _positions(texts: Sequence[ReadText]) -> int:
+    return sum(len(text.distances.confidence) for text in texts)
 
 
-def _brier(found: Distances) -> Doubles:
-    return (found.confidence - found.right) ** 2
+def _gap(texts: Sequence[ReadText], side: str) -> Doubles:
+    """Confidence minus right, of each position."""
+    return column(texts, f"{side}confidence") - column(texts, f"{side}right")
 
 
-def _mean(name: str, reference: Doubles, candidate: Doubles, clusters: Clusters) -> Metric:
+def _mean(name: str, texts: Sequence[ReadText], clusters: Clusters, of_gap: Callable[[Doubles], Doubles]) -> Metric:
+    reference, candidate = (of_gap(_gap(texts, side)) for side in _SIDES)
     return _metric(name, clusters.mean(reference), clusters.mean(candidate), clusters.mean(candidate - reference))
 
 
@@ -70,18 +68,15 @@ def _metric(name: str, reference: Figure, candidate: Figure, loss: Figure) -> Me
     return Metric(name, "share", "lower", reference.reading, candidate.reading, loss.reading, loss.bounds)
 
 
-def _calibration_error(found: Distances, clusters: Clusters) -> Metric:
+def _calibration_error(texts: Sequence[ReadText], clusters: Clusters) -> Metric:
     """Blocks are resampled, the bins stay those of all positions."""
-    broken = clusters.mean(found.confidence - found.reference_confidence)
+    broken = clusters.mean(column(texts, "confidence") - column(texts, "reference_confidence"))
     if broken.reading.kind == "unmeasured":
         return _metric(METRICS[0], broken, broken, broken)
-    gaps = [
-        _binned_gaps(sure, right)
-        for sure, right in ((found.reference_confidence, found.reference_right), (found.confidence, found.right))
-    ]
-    sizes = clusters.resampled @ clusters.sizes
-    own = [float(np.abs(gap.sum(axis=0)).sum()) / len(gap) for gap in gaps]
-    resampled = [np.abs(clusters.resampled @ clusters.sums(gap)).sum(axis=1) / sizes for gap in gaps]
+    gaps = [_binned_gaps(texts, side, clusters) for side in _SIDES]
+    sizes = clusters.over_resampled(clusters.sizes.astype(np.float64))
+    own = [float(np.abs(gap.sum(axis=0)).sum()) / clusters.n for gap in gaps]
+    resampled = [np.abs(clusters.over_resampled(gap)).sum(axis=1) / sizes for gap in gaps]
     return _metric(
         METRICS[0],
         clusters.resampled_figure(own[0], resampled[0], (0.0, 1.0)),
@@ -90,12 +85,12 @@ def _calibration_error(found: Distances, clusters: Clusters) -> Metric:
     )
 
 
-def _binned_gaps(confidence: Doubles, right: Doubles) -> Doubles:
-    """(positions, bins): confidence minus right in the position's own bin, 0 in the others; bins of equal size."""
-    order = np.argsort(confidence, kind="stable")
+def _binned_gaps(texts: Sequence[ReadText], side: str, clusters: Clusters) -> Doubles:
+    """(blocks, bins): the sum of confidence minus right over a block's positions of each bin; bins of equal size."""
+    order = np.argsort(column(texts, f"{side}confidence"), kind="stable")
     edges = np.linspace(0, len(order), BINS + 1).astype(np.int64)  # as paired.calibration_error has them
-    bins = np.empty(len(order), np.int64)
-    bins[order] = np.searchsorted(edges, np.arange(len(order)), side="right") - 1
-    gaps = np.zeros((len(order), BINS))
-    gaps[np.arange(len(order)), bins] = confidence - right
-    return gaps
+    cells = np.empty(len(order), np.int64)
+    cells[order] = np.repeat(np.arange(BINS), np.diff(edges))
+    cells += BINS * np.repeat(np.arange(len(clusters.sizes)), clusters.sizes)
+    sums: Doubles = np.bincount(cells, _gap(texts, side), BINS * len(clusters.sizes)).astype(np.float64, copy=False)
+    return sums.reshape(-1, BINS)

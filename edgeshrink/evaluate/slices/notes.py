@@ -15,7 +15,7 @@ from edgeshrink.evaluate.slices.words.recall_words import ASK, NAMES, TELL, Pair
 
 LENGTHS = (0.125, 0.25, 0.5, 1.0)
 """Of a text, as shares of what fits the context."""
-MAX_TOKENS = 24
+MAX_TOKENS = 32
 _OVERHEAD = 80
 """Characters of the question, the answer and the template."""
 

@@ -11,12 +11,13 @@ from typing import Any
 from edgeshrink.evaluate.answers import answered
 from edgeshrink.evaluate.own_items import LinesAt, OwnLine, own_line
 from edgeshrink.evaluate.probes import Answer, Choose, Chosen, Generate, Probe, Prompt, Refused, Said
-from edgeshrink.evaluate.scorers.choice import preferred
+from edgeshrink.evaluate.scorers.choice import preferred, weighed
 from edgeshrink.evaluate.scorers.registry import CHOICE, scorer
-from edgeshrink.evaluate.slices.interface import Item, MetricFacts, Score, Settings, Shown, SliceFacts
+from edgeshrink.evaluate.slices.interface import Answered, Item, MetricFacts, Score, Settings, Shown, SliceFacts
+from edgeshrink.evaluate.slices.thoughts import without_thoughts
 
 NAME = "own"
-VERSION = 1
+OPTIONS = ("files",)
 _OPTIONS = ("scorer", "folder", "ignore_case", "graded", "per")
 _RIGHT = MetricFacts("right", "share")
 _GRADE = MetricFacts("score", "mean", unit="points")
@@ -61,7 +62,7 @@ def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) 
         values={**graded, _RIGHT.name: rights},
         shown=Shown(_shown(item.probes[0].prompt), _expected(facts["expected"]), *said),
         parts=tuple(facts["parts"]),
-        answered=(answered(reference[0], bool(rights[0])), answered(candidate[0], bool(rights[1]))),
+        answered=(_answered(reference[0], rights[0], facts), _answered(candidate[0], rights[1], facts)),
     )
 
 
@@ -137,10 +138,17 @@ def _said(answer: Answer, facts: Mapping[str, Any]) -> str:
             return f"(no answer: {answer.reason})"
 
 
+def _answered(answer: Answer, right: float, facts: Mapping[str, Any]) -> Answered:
+    """As sure as the comparison is that chose the option."""
+    if isinstance(answer, Chosen):
+        answer = weighed(answer, facts["choices"], facts["options"].get("per", "option"))
+    return answered(answer, bool(right))
+
+
 def _value(answer: Answer, said: str, facts: Mapping[str, Any]) -> float:
     if isinstance(answer, Refused):
         return 0.0
-    return scorer(facts["scorer"]).score(said, facts["expected"], facts["options"])
+    return scorer(facts["scorer"]).score(without_thoughts(said), facts["expected"], facts["options"])
 
 
 def _shown(prompt: Prompt) -> str:

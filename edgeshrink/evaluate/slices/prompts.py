@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from edgeshrink.evaluate.probes import Answer, Generate, Message, Prompt
+from edgeshrink.evaluate.probes import Answer, Generate, Message, Prompt, Refused
 from edgeshrink.evaluate.slices import arithmetic, notes
 from edgeshrink.evaluate.slices.arithmetic import Problem
 from edgeshrink.evaluate.slices.interface import Item, MetricFacts, Score, Settings, Shown, SliceFacts
@@ -21,10 +21,11 @@ from edgeshrink.evaluate.slices.rights import RIGHT, asked, assistant, seen, use
 from edgeshrink.evaluate.slices.words.filler import passage
 
 NAME = "prompts"
-VERSION = 1
+OPTIONS: tuple[str, ...] = ()
 SLICE = "stability/prompts"
 AGREEMENT = MetricFacts("agreement", "share")
-SLICES = (SliceFacts(SLICE, "The same answer when the prompt changes harmlessly", (AGREEMENT, RIGHT)),)
+SLICES = (SliceFacts(SLICE, "The same answer when the prompt changes harmlessly", (AGREEMENT, RIGHT), chance=0.0),)
+"""A model whose answers cannot be read agrees with itself in nothing: nothing is claimed of it."""
 
 _WORDS = tomllib.loads(Path(__file__).with_name("words").joinpath("rewordings.toml").read_text(encoding="utf-8"))
 _SUM, _RECALL = _WORDS["sum"], _WORDS["recall"]
@@ -71,7 +72,7 @@ def _sum_in_chat(settings: Settings, random: Random, change: str) -> Made:
             turns += [user(plain.format(a=example[0], b=example[2])), assistant(str(arithmetic.result(example)))]
         return Generate(Prompt((*turns, user(question.format(a=a, b=b)))), arithmetic.MAX_TOKENS)
 
-    return (probe(told, plain), probe(changed_told, changed)), {"expected": str(arithmetic.result(problem))}
+    return (probe(told, plain), probe(changed_told, changed)), _facts(problem)
 
 
 def _sum_in_lines(settings: Settings, random: Random, change: str) -> Made:
@@ -86,7 +87,11 @@ def _sum_in_lines(settings: Settings, random: Random, change: str) -> Made:
     def probe(lines: str) -> Generate:
         return Generate(Prompt(text=f"{lines}{a}+{b}="), arithmetic.MAX_TOKENS, ("\n",))
 
-    return (probe(told), probe(changed)), {"expected": str(arithmetic.result(problem))}
+    return (probe(told), probe(changed)), _facts(problem)
+
+
+def _facts(problem: Problem) -> dict[str, Any]:
+    return {"expected": str(arithmetic.result(problem)), "numbers": [problem[0], problem[2]]}
 
 
 def _examples(random: Random) -> list[Problem]:
@@ -114,6 +119,9 @@ def _recall(settings: Settings, random: Random, change: str) -> Made:
 
 
 def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
+    """Nothing where the reference could not be asked: that says nothing about the candidate."""
+    if any(isinstance(answer, Refused) for answer in reference):
+        return
     values = {
         AGREEMENT.name: (_agree(item, reference), _agree(item, candidate)),
         RIGHT.name: (_right(item, reference), _right(item, candidate)),
@@ -143,6 +151,6 @@ def _right(item: Item, answers: Sequence[Answer]) -> float:
 def _read(item: Item, answer: Answer) -> float | frozenset[str] | None:
     """What an answer says, however it says it; None where it says nothing of what was asked for."""
     if "value" not in item.facts:
-        return arithmetic.last_number(words(answer))
+        return arithmetic.said_number(words(answer), item)
     told = (item.facts["value"], *item.facts["wrong"])
     return frozenset(value for value in told if notes.names(words(answer), value)) or None

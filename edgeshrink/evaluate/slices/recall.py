@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from edgeshrink.errors import UsageError
-from edgeshrink.evaluate.probes import Answer
+from edgeshrink.evaluate.probes import Answer, Refused
 from edgeshrink.evaluate.slices import notes
 from edgeshrink.evaluate.slices.interface import Item, Score, Settings, SliceFacts
+from edgeshrink.evaluate.slices.options import whole
 from edgeshrink.evaluate.slices.rights import RIGHT, task_score, words
 
 NAME = "recall"
-VERSION = 1
+OPTIONS = ("others",)
 SLICE = "long-context/recall"
 _OTHERS = 5
 _MOST_OTHERS = 40
@@ -33,10 +33,7 @@ def why_not(settings: Settings) -> str:
 
 
 def _others(settings: Settings) -> int:
-    others = settings.options.get("others", _OTHERS)
-    if not isinstance(others, int) or not 0 <= others <= _MOST_OTHERS:
-        raise UsageError(f"recall: others {others!r} is no count from 0 to {_MOST_OTHERS}", hint="write others = 5")
-    return others
+    return whole(settings, NAME, "others", _OTHERS, 0, _MOST_OTHERS)
 
 
 def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
@@ -61,6 +58,9 @@ def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
 
 
 def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
+    """Nothing where the reference could not be asked: that says nothing about the candidate."""
+    if isinstance(reference[0], Refused):
+        return
     answers = (reference[0], candidate[0])
     right = (_right(item, answers[0]), _right(item, answers[1]))
     yield task_score(SLICE, item, answers, right, parts=item.facts["parts"])

@@ -12,16 +12,16 @@ from dataclasses import replace
 from itertools import chain, islice
 from random import Random
 
-from edgeshrink.errors import UsageError
 from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Refused
 from edgeshrink.evaluate.slices.interface import Item, MetricFacts, Score, Settings, SliceFacts
+from edgeshrink.evaluate.slices.options import several
 from edgeshrink.evaluate.slices.rights import RIGHT, task_score, user, words
-from edgeshrink.evaluate.slices.tool_calls import hear, without_thoughts
+from edgeshrink.evaluate.slices.tool_calls import hear
 from edgeshrink.evaluate.slices.words.refusals import sounds_like_refusal, twins
 from edgeshrink.evaluate.slices.words.tool_catalog import REMARK_REPLY, SMALL_TALK, TOOLS, Tool
 
 NAME = "refusal"
-VERSION = 1
+OPTIONS = ("kinds",)
 _KEPT = MetricFacts("kept refusals", "share")
 _NEW = MetricFacts("new refusals", "share", better="lower")
 _METRICS = (RIGHT, _KEPT, _NEW)
@@ -32,6 +32,8 @@ _FACTS = {
 _MAX_TOKENS = 48
 _NEEDED = tuple(tool for tool in TOOLS if tool.name != "translate")
 """What a model cannot do by itself."""
+_IDLE = tuple(turn for turn in SMALL_TALK if "are you" not in turn[0])
+"""Asked who or how it is, a model says what it is not and has not, which sounds like a refusal."""
 _OFFERED = (1, 2, 3)
 
 
@@ -63,9 +65,7 @@ def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) 
 
 
 def _kinds(settings: Settings) -> tuple[str, ...]:
-    kinds = settings.options.get("kinds", tuple(_FACTS))
-    if not kinds or not set(kinds) <= set(_FACTS):
-        raise UsageError(f"refusal: kinds {kinds!r:.80} are not known", hint=f"of {', '.join(_FACTS)}")
+    kinds = several(settings, NAME, "kinds", tuple(_FACTS), lambda kind: kind in list(_FACTS))
     return tuple(kind for kind in _FACTS if kind in kinds)
 
 
@@ -87,7 +87,7 @@ def _about_tools(random: Random, name: str) -> list[Item]:
     random.shuffle(offered)
     instead = [others[-1] if tool is wanted else tool for tool in offered]
     said, value = wanted.question(random, testing=True)
-    idle, reply = random.choice((random.choice(SMALL_TALK), (wanted.remark(random, testing=True), REMARK_REPLY)))
+    idle, reply = random.choice((random.choice(_IDLE), (wanted.remark(random, testing=True), REMARK_REPLY)))
     return [
         _item(f"{name}-a", "refusal", "its tool is there", said, offered, wanted.call(value), refuse=False),
         _item(f"{name}-b", "refusal", "only other tools", said, instead, wanted.refusal, refuse=True),
@@ -122,5 +122,5 @@ def _item(
 
 def _refuses(item: Item, answer: Answer) -> bool:
     """A call is none, whatever stands in its arguments."""
-    text = without_thoughts(words(answer))
+    text = words(answer)
     return sounds_like_refusal(text) and not hear(text, item.facts["names"]).opened

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from edgeshrink.evaluate.answers import answered
 from edgeshrink.evaluate.probes import Answer, Chosen, Prompt, Said
 from edgeshrink.evaluate.slices.interface import Item, MetricFacts, Score, Shown, Value
+from edgeshrink.evaluate.slices.thoughts import without_thoughts
 
 RIGHT = MetricFacts("right", "share")
 
@@ -20,8 +21,8 @@ def assistant(text: str) -> Mapping[str, str]:
 
 
 def words(answer: Answer) -> str:
-    """What the model wrote; nothing where it was refused."""
-    return answer.text if isinstance(answer, Said) else ""
+    """What the model wrote behind its thoughts; nothing where it was refused."""
+    return without_thoughts(answer.text) if isinstance(answer, Said) else ""
 
 
 def seen(answer: Answer) -> str:

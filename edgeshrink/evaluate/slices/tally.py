@@ -11,6 +11,7 @@ import numpy as np
 from edgeshrink.core.behaviour import Confidence, Metric, Part, Slice, Specimen
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.slices.figures import cannot_do, figures, nothing_claimed
+from edgeshrink.evaluate.slices.identity import question
 from edgeshrink.evaluate.slices.interface import MetricFacts, Score, SliceFacts, Value
 from edgeshrink.evaluate.statistics import Doubles
 
@@ -19,7 +20,7 @@ _SHOWN_CHARACTERS = 1200
 
 
 class Tally:
-    """Counts the scores of one or more families. An item that a slice had already (in an earlier round) counts once."""
+    """Counts the scores of one or more families. A question that a slice had already counts once."""
 
     def __init__(self, facts: Iterable[SliceFacts], confidence: Confidence) -> None:
         self._confidence = confidence.each
@@ -103,14 +104,14 @@ class _Counted:
         self._columns = {metric.name: Column(metric) for metric in facts.metrics}
         self._parts: dict[str, array[int]] = {}
         self._worst = Worst()
-        self._seen: set[int] = set()
+        self._seen: set[str] = set()
 
     def add(self, score: Score) -> bool:
         if unknown := score.values.keys() - self._columns.keys():
             raise DataError(f"the slice {score.slice} has no metric {min(unknown)!r}: a score of {score.item} has")
-        if (identity := hash(score.item)) in self._seen:
+        if (asked := question(score.item)) in self._seen:
             return False
-        self._seen.add(identity)
+        self._seen.add(asked)
         first = self._facts.metrics[0]
         if first.name in score.values:
             for part in score.parts:
@@ -135,7 +136,7 @@ class _Counted:
         return Slice(
             name=facts.name,
             title=facts.title,
-            items=len(self._seen),
+            items=max(map(len, self._columns.values()), default=0),
             chance=facts.chance,
             metrics=tuple(metrics),
             parts=tuple(parts),

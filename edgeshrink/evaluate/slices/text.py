@@ -9,13 +9,11 @@ import numpy as np
 
 from edgeshrink.core.behaviour import Confidence, Metric, Slice
 from edgeshrink.core.reading import Measured, Unmeasured
-from edgeshrink.evaluate.clusters import Clusters, Figure
-from edgeshrink.evaluate.distances import Distances
+from edgeshrink.evaluate.clusters import Clusters, Figure, column
 from edgeshrink.evaluate.slices.interface import ReadText
 from edgeshrink.evaluate.statistics import FEWEST_FOR_P99
 
 NAME = "text"
-VERSION = 1
 A_DISTANCE = Unmeasured("a distance to the reference, which has none to itself")
 METRICS = ("mean KL", "median KL", "p99 KL", "max KL", "same top", "perplexity ratio")
 _WORST = 5
@@ -37,11 +35,13 @@ def distance(name: str, figure: Figure, unit: str = "nats") -> Metric:
 
 def _slice(rounds: Sequence[ReadText], confidence: Confidence) -> Slice:
     clusters = Clusters.of(rounds, confidence.each)
-    found = Distances.joined([text.distances for text in rounds])
-    kl = np.maximum(found.kl, 0.0)  # the stored reference leaves a divergence of nothing at some -1e-8
+    kl = np.maximum(column(rounds, "kl"), 0.0)  # the stored reference leaves a divergence of nothing at some -1e-8
     p99 = Figure(Unmeasured(f"{len(kl)} positions, a 99th percentile needs at least {FEWEST_FOR_P99}"), None)
-    agreement = clusters.share(found.same_top)
-    ratio = clusters.mean(found.nll - found.reference_nll).then(lambda mean: math.exp(min(mean, 700.0)))
+    same_top = column(rounds, "same_top")
+    agreement, lost = clusters.share(same_top), clusters.share(1.0 - same_top)
+    ratio = clusters.mean(column(rounds, "nll") - column(rounds, "reference_nll")).then(
+        lambda mean: math.exp(min(mean, 700.0))
+    )
     grown = ratio.then(lambda value: value - 1)
     worst = sorted((specimen for text in rounds for specimen in text.worst), key=lambda one: -one.loss)
     return Slice(
@@ -54,16 +54,11 @@ def _slice(rounds: Sequence[ReadText], confidence: Confidence) -> Slice:
             distance("median KL", clusters.quantile(kl, 0.5)),
             distance("p99 KL", clusters.quantile(kl, 0.99) if len(kl) >= FEWEST_FOR_P99 else p99),
             distance("max KL", _largest(kl)),
-            Metric("same top", "share", "higher", A_DISTANCE, agreement.reading, *_lost(clusters, found)),
+            Metric("same top", "share", "higher", A_DISTANCE, agreement.reading, lost.reading, lost.bounds),
             Metric("perplexity ratio", "x", "lower", A_DISTANCE, ratio.reading, grown.reading, grown.bounds),
         ),
         worst=tuple(worst[:_WORST]),
     )
-
-
-def _lost(clusters: Clusters, found: Distances) -> tuple[Measured | Unmeasured, tuple[float, float] | None]:
-    figure = clusters.share(1.0 - found.same_top)
-    return figure.reading, figure.bounds
 
 
 def _largest(kl: np.ndarray) -> Figure:

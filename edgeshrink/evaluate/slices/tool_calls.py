@@ -11,16 +11,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from edgeshrink.evaluate.slices.call_spellings import BrokenCall, Call, opens, spelled
+from edgeshrink.evaluate.slices.thoughts import without_thoughts
 
 LIMIT = 20_000
 _STARTS = 50
-_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
 _MARK = re.compile(
-    r"<\|?(?:tool|function)_?calls?(?:_start|_begin)?\|?>|\[TOOL_CALLS\]|<\|python_tag\|>", re.IGNORECASE
+    r"<\|?(?:start_)?(?:tool|function)_?calls?(?:_start|_begin)?\|?>|\[TOOL_CALLS\]|<\|python_tag\|>", re.IGNORECASE
 )
-_END = re.compile(r"</(?:tool|function)_?calls?>|<\|(?:tool|function)_?calls?_end\|>", re.IGNORECASE)
-_FENCED = re.compile(r"```\w*\s*(.*?)```", re.DOTALL)
-_LINE = re.compile(r"^[ \t]*(?=[\[{<])", re.MULTILINE)
+_END = re.compile(
+    r"</(?:tool|function)_?calls?>|<\|(?:tool|function)_?calls?_end\|>|<end_function_call>", re.IGNORECASE
+)
+_FENCED = re.compile(r"```\w*+\s*+(.*?)```", re.DOTALL)
+_LINE = re.compile(r"^[ \t]*+(?=[\[{<])", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def hear(text: str, names: Collection[str]) -> Heard:
     passed over. Behind other words a call counts only where it is whole and names a tool that was offered: broken JSON
     at the end of an explanation is an explanation.
     """
-    body = without_thoughts(text)
+    body = without_thoughts(text[:LIMIT]).strip()
     pieces = list(_marked(body))
     if not pieces and not opens(_unfenced(body), names):
         return _behind_words(body, names)
@@ -48,11 +50,6 @@ def hear(text: str, names: Collection[str]) -> Heard:
     except BrokenCall:
         return Heard(opened=True)
     return Heard(bool(calls), calls)
-
-
-def without_thoughts(text: str) -> str:
-    """What follows the thoughts that an answer begins with; nothing where they never end."""
-    return _THOUGHT.sub("", text[:LIMIT], count=1).strip()
 
 
 def _marked(body: str) -> Iterator[str]:

@@ -21,22 +21,23 @@ from typing import Any
 import jsonschema
 from referencing import Registry
 
-from edgeshrink.errors import UsageError
 from edgeshrink.evaluate.answers import answered
 from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Refused
 from edgeshrink.evaluate.slices.call_spellings import Call
 from edgeshrink.evaluate.slices.interface import Item, Score, Settings, Shown, SliceFacts
+from edgeshrink.evaluate.slices.options import several, whole, whole_between
 from edgeshrink.evaluate.slices.rights import RIGHT, asked, seen, task_score, words
 from edgeshrink.evaluate.slices.tool_calls import Heard, hear
 from edgeshrink.evaluate.slices.tool_chats import ToolChat, counts_that_fit, pairs
 from edgeshrink.evaluate.slices.words.tool_catalog import TOOLS
 
 NAME = "tools"
-VERSION = 1
+OPTIONS = ("max_tokens", "characters", "offered", "filled")
 _OFFERED = (1, 2, 4, 8)
 _FILLED = (0.0, 0.2, 0.4)
 _CHARACTERS = 6000
 _MAX_TOKENS = 80
+_MOST = 10_000_000
 
 
 def slices(settings: Settings) -> tuple[SliceFacts, ...]:
@@ -61,7 +62,7 @@ def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
         return
     counts, fills, room = _plan(settings)
     chats = chain.from_iterable(pairs(random, counts, fills, room))
-    limit = int(settings.options.get("max_tokens", _MAX_TOKENS))
+    limit = whole(settings, NAME, "max_tokens", _MAX_TOKENS, 1, _MOST)
     for number, chat in enumerate(islice(chats, count)):
         yield _item(f"{number // 2}-{chat.kind.replace(' ', '-')}", chat, limit)
 
@@ -89,15 +90,10 @@ def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) 
 
 
 def _plan(settings: Settings) -> tuple[tuple[int, ...], tuple[float, ...], int]:
-    room = min(settings.characters, int(settings.options.get("characters", _CHARACTERS)))
-    offered = settings.options.get("offered", _OFFERED)
-    filled = settings.options.get("filled", _FILLED)
-    if not offered or not all(isinstance(one, int) and 1 <= one < len(TOOLS) for one in offered):
-        hint = f"numbers of tools from 1 to {len(TOOLS) - 1}"
-        raise UsageError(f"tools: offered is {offered!r:.80}, expected {hint}", hint="write offered = [1, 4]")
-    if not filled or not all(isinstance(one, int | float) and 0 <= one <= 1 for one in filled):
-        raise UsageError(f"tools: filled is {filled!r:.80}, expected shares", hint="write filled = [0, 0.5]")
-    return counts_that_fit(offered, room), tuple(filled), room
+    room = min(settings.characters, whole(settings, NAME, "characters", _CHARACTERS, 1, _MOST))
+    offered = several(settings, NAME, "offered", _OFFERED, whole_between(1, len(TOOLS) - 1))
+    filled = several(settings, NAME, "filled", _FILLED, lambda one: isinstance(one, int | float) and 0 <= one <= 1)
+    return counts_that_fit(offered, room), filled, room
 
 
 def _item(name: str, chat: ToolChat, limit: int) -> Item:

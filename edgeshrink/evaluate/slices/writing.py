@@ -12,17 +12,17 @@ greedy one (default 1).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from random import Random
 
-from edgeshrink.catalog.texts import language_text
-from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Said
+from edgeshrink.evaluate.probes import Answer, Generate, Prompt, Refused, Said
 from edgeshrink.evaluate.slices.interface import Item, MetricFacts, Score, Settings, Shown, SliceFacts
+from edgeshrink.evaluate.slices.options import whole
 from edgeshrink.evaluate.slices.rights import asked, seen, user
+from edgeshrink.evaluate.slices.words.filler import book
 from edgeshrink.evaluate.slices.words.story_requests import REQUESTS
 
 NAME = "writing"
-VERSION = 1
+OPTIONS = ("tokens", "drawn")
 SLICE = "stability/repetition"
 REPEATED = MetricFacts("repeated 4-grams", "mean", better="lower")
 LOOPS = MetricFacts("loops", "mean", better="lower")
@@ -43,8 +43,8 @@ def why_not(settings: Settings) -> str:
 
 
 def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
-    tokens = int(settings.options.get("tokens", _TOKENS))
-    drawn = int(settings.options.get("drawn", _DRAWN))
+    tokens = whole(settings, NAME, "tokens", _TOKENS, 1, 100_000)
+    drawn = whole(settings, NAME, "drawn", _DRAWN, 0, 100)
     room = settings.characters - int(tokens * settings.characters_per_token)
     for number in range(count):
         language = random.choice(sorted(REQUESTS))
@@ -58,6 +58,9 @@ def items(settings: Settings, random: Random, count: int) -> Iterator[Item]:
 
 
 def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) -> Iterator[Score]:
+    """Nothing where the reference could not be asked: that says nothing about the candidate."""
+    if any(isinstance(answer, Refused) for answer in reference):
+        return
     models = (reference, candidate)
     first, second = (_mean([_of(repeated, answer) for answer in answers]) for answers in models)
     third, fourth = (_mean([_of(loops, answer) for answer in answers]) for answers in models)
@@ -69,15 +72,10 @@ def score(item: Item, reference: Sequence[Answer], candidate: Sequence[Answer]) 
 
 def _passage(random: Random, language: str, characters: int) -> str:
     """Whole words from the beginning of a word."""
-    text = _book(language)
+    text = book(language)
     start = text.find(" ", random.randrange(len(text) - 2 * characters)) + 1
     piece = text[start : start + characters]
     return piece[: piece.rfind(" ")].strip()
-
-
-@lru_cache(maxsize=len(REQUESTS))
-def _book(language: str) -> str:
-    return language_text(language).text
 
 
 def _of(measure: Callable[[str], float], answer: Answer) -> float:

@@ -6,9 +6,7 @@ ggml/docs/gguf.md, version 3.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import struct
 from collections.abc import Collection
 from pathlib import Path
@@ -18,7 +16,7 @@ from edgeshrink.catalog.gguf_header import GgufHeader, read_gguf_header
 from edgeshrink.core.events import Listener, Progress, silent
 from edgeshrink.core.model import SourceTensor
 from edgeshrink.errors import DataError
-from edgeshrink.export.gguf.write import check_room, explained
+from edgeshrink.export.gguf.write import whole_file
 from edgeshrink.planning.gguf_size import alignment, padded
 
 _PIECE_BYTES = 4 << 20
@@ -36,25 +34,16 @@ def graft(artifact: Path, reference: Path, tensors: Collection[str], out: Path, 
     infos = _infos(chosen, align)
     begin = padded(header.keys_end + len(infos), align)
     needed = begin + sum(padded(tensor.nbytes, align) for tensor in chosen)
-    part = out.with_name(f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        check_room(out, needed)
-        with part.open("wb") as file:
-            _copy(artifact, 0, header.keys_end, file)
-            file.write(infos)
-            file.write(bytes(begin - header.keys_end - len(infos)))
-            for tensor in chosen:
-                _copy(tensor.file, tensor.offset, tensor.nbytes, file)
-                file.write(bytes(padded(tensor.nbytes, align) - tensor.nbytes))
-                listener(Progress(f"graft {out.name}", file.tell(), needed, "bytes"))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(out)
-    except OSError as error:
-        raise explained(error, out, needed) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    with whole_file(out, needed) as part, part.open("wb") as file:
+        _copy(artifact, 0, header.keys_end, file)
+        file.write(infos)
+        file.write(bytes(begin - header.keys_end - len(infos)))
+        for tensor in chosen:
+            _copy(tensor.file, tensor.offset, tensor.nbytes, file)
+            file.write(bytes(padded(tensor.nbytes, align) - tensor.nbytes))
+            listener(Progress(f"graft {out.name}", file.tell(), needed, "bytes"))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _chosen(

@@ -61,9 +61,7 @@ def write_gguf(
     weights = {plan.name: importance_of(plan, importance) for plan in tensors}
     load()
     needed = gguf_file_bytes(metadata, tensors)
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        check_room(path, needed)
+    with whole_file(path, needed) as part:
         _write_header(part, metadata, tensors)
         with part.open("r+b", buffering=0) as file:
             align = alignment(metadata)
@@ -80,9 +78,21 @@ def write_gguf(
             if done != needed:
                 raise StepFailed(f"{path} came out with {done} bytes where the plan says {needed}")
             os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, needed: int) -> Iterator[Path]:
+    """A file of `needed` bytes beside `path`, to be written; it takes its name where nothing was raised meanwhile.
+
+    NoSpace, StepFailed: the disk is full, or the folder cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        _check_room(path, needed)
+        yield part
         part.replace(path)
     except OSError as error:
-        raise explained(error, path, needed) from error
+        raise _explained(error, path, needed) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -178,15 +188,13 @@ def _write_all(file: IO[bytes], data: bytes | memoryview) -> int:
     return len(data)
 
 
-def check_room(path: Path, needed: int) -> None:
-    """NoSpace where the disk of `path` does not have `needed` bytes."""
+def _check_room(path: Path, needed: int) -> None:
     available = shutil.disk_usage(path.parent).free
     if available < needed:
         raise _full(path, needed, available)
 
 
-def explained(error: OSError, path: Path, needed: int) -> NoSpace | StepFailed:
-    """What the system said while `path`, of `needed` bytes, was written."""
+def _explained(error: OSError, path: Path, needed: int) -> NoSpace | StepFailed:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         available = 0
         with contextlib.suppress(OSError):

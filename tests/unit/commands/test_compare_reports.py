@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from built_gguf import build_gguf
 from compared_reports import elsewhere, measured, report, written
 from sample_behaviour import sample_behaviour, sample_calm_behaviour
 
 from edgeshrink.cli import root
+from edgeshrink.core.reading import Measured
 from edgeshrink.errors import DataError, Error, UsageError
 
 Compare = Callable[..., tuple[int, str]]
@@ -140,8 +143,47 @@ def refused(*arguments: object) -> Error:
 def test_a_report_without_a_suite_and_without_its_artifact_cannot_be_compared(calm: Path, tmp_path: Path) -> None:
     bare = written(tmp_path, "bare.json", report(1000, None))
     found = refused(calm, bare)
-    assert isinstance(found, UsageError) and found.message.startswith("B is a report without its artifact")
+    assert isinstance(found, UsageError)
+    assert "A and B are reports without the artifact; of B there is no report with a suite's figures" in found.message
+    assert "A and B are reports without the artifact" in refused(calm, calm, "--suite", "quick").message
     assert root.main(["compare", str(calm), str(bare), "--suite", "none"], standalone_mode=False) == 0
+
+
+def test_an_artifact_without_figures_is_told_from_a_report_without_artifact(
+    calm: Path, tmp_path: Path, stories: Path
+) -> None:
+    """A CI job that keeps the old report and has just the new file."""
+    new = build_gguf(stories, tmp_path / "new.gguf", "Q8_0").path
+    found = refused(new, "--baseline", calm)
+    assert "A is a report without the artifact; of B there is no report" in found.message
+
+
+def test_strict_counts_what_noise_leaves_open_whatever_word_the_row_has(compare: Compare, tmp_path: Path) -> None:
+    """Worse beyond noise, and perhaps by more than is allowed; or the same, but perhaps below an absolute floor."""
+    one = sample_calm_behaviour().slice("arithmetic")
+    assert one is not None
+
+    def file(name: str, loss: float, half: float, mine: float) -> Path:
+        bounds = (loss - half, loss + half)
+        metric = replace(
+            one.metrics[0],
+            candidate=Measured(mine, 400, mine - half, mine + half),
+            loss=Measured(loss, 400, *bounds),
+            bounds=bounds,
+        )
+        slices = (replace(one, metrics=(metric,), parts=(), worst=()),)
+        behaviour = replace(sample_calm_behaviour(), slices=slices)
+        return written(tmp_path, name, report(1000, behaviour, measured(50.0, 400.0)))
+
+    before, worse = file("before.json", 0.0, 0.01, 0.95), file("worse.json", 0.05, 0.03, 0.90)
+    same = file("same.json", 0.0, 0.01, 0.95)
+    lenient = [compare(before, other, "--json") for other in (worse, same)]
+    assert [(code, rows(told)["arithmetic"]["word"]) for code, told in lenient] == [(0, "worse"), (0, "same")]
+    told = rows(lenient[0][1])["arithmetic"]
+    assert (told["doubt"], told["regression"]) == (True, False)
+    assert [compare(before, other, "--strict")[0] for other in (worse, same)] == [1, 0]
+    code, floor = compare(before, same, "--strict", "--json", "--gate", "arithmetic:threshold=0.95")
+    assert (code, rows(floor)["arithmetic"]["word"], rows(floor)["arithmetic"]["doubt"]) == (1, "same", True)
 
 
 def test_one_file_is_no_comparison(calm: Path) -> None:

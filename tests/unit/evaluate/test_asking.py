@@ -16,6 +16,7 @@ from edgeshrink.evaluate.answers import answered, read_answers
 from edgeshrink.evaluate.asking import ask, items_of
 from edgeshrink.evaluate.probes import TEMPERATURES, Choose, Chosen, Generate, Prompt, Refused, Said
 from edgeshrink.evaluate.slices import arithmetic
+from edgeshrink.evaluate.slices.identity import identified, question
 from edgeshrink.evaluate.slices.interface import Item, Settings
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.store import Store
@@ -89,7 +90,16 @@ def test_items_of_a_round_are_seeded_by_family_seed_and_round() -> None:
     drawn = list(arithmetic.items(replace(SETTINGS, seed=5), Random("5-arithmetic-1"), 9))
     named = list(items_of(arithmetic, SETTINGS, seed=5, round=1, count=9))
     assert [one.probes for one in named] == [one.probes for one in drawn]
-    assert len({one.id for one in named}) == 9
+    assert len({question(one.id) for one in named}) == 9
+
+
+def test_a_question_is_known_again_in_another_round_under_another_number() -> None:
+    one, other = (Item(number, (Generate(Prompt(text="2+2="), 4),), {"expected": "4"}) for number in ("0", "7"))
+    assert identified(one).id != identified(other).id
+    assert question(identified(one).id) == question(identified(other).id)
+    for changed in (replace(one, facts={"expected": "5"}), replace(one, probes=(Generate(Prompt(text="2+2="), 5),))):
+        assert question(identified(changed).id) != question(identified(one).id)
+    assert question("an id of somebody else's") == "an id of somebody else's"
 
 
 def _step(demo: Subject, **changes: object) -> Ask:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -92,6 +93,17 @@ def test_answers_are_judged_by_the_lines_scorer_and_counted_in_its_parts(tmp_pat
     assert (dict(score.values), score.parts) == ({"right": (1.0, 0.0)}, ("geo", "easy"))
     assert _values(item, _said("Rome"), Refused("too long")) == [{"right": (1.0, 0.0)}]
     assert _values(item, Refused("no template"), _said("Rome")) == []
+    assert _values(item, _said("<think>Rome</think>Rome"), _said("<think>Rome")) == [{"right": (1.0, 0.0)}]
+
+
+def test_a_choice_per_character_is_as_sure_as_that_comparison(tmp_path: Path) -> None:
+    file = _file(tmp_path, {"text": "p", "choices": ["ab", "abcdefgh"], "expected": "abcdefgh"})
+    (item,) = _items(_settings(own_table(file, name="mine", per="character")))
+    chosen = Chosen((-2.0, -4.0), (1, 4))
+    (score,) = own.score(item, [chosen], [chosen])
+    assert score.answered is not None and score.answered[0].right
+    expected = -math.log(1 + math.exp(-2 / 2 + 4 / 8))
+    assert score.answered[0].confidence[TEMPERATURES.index(1.0)] == pytest.approx(expected)
 
 
 def test_rounds_take_each_line_once_in_an_order_that_the_seed_makes(tmp_path: Path) -> None:
@@ -147,6 +159,7 @@ def test_points_of_a_function_are_a_mean_with_rights_beside_it(tmp_path: Path) -
         ('{"prompt": "p", "expected": "x", "max_tokens": "many"}', "max_tokens is 'many'"),
         ('{"prompt": "p", "expected": "x", "stop": [1]}', "stop is"),
         ('{"prompt": "p", "expected": "x", "tools": ["f"]}', "tools is"),
+        ('{"prompt": "p", "expected": "x", "tools": [{"type": "function", "function": {}}]}', "tools is"),
         ("[" * 5000, "not JSON"),
     ],
 )

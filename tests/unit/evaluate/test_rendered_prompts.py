@@ -17,6 +17,7 @@ from edgeshrink.evaluate.rendering import render_probes, render_prompt
 
 PLAIN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
 KNOWS_TOOLS = "{% if tools %}TOOLS {{ tools | map(attribute='function.name') | join(',') }} {% endif %}" + PLAIN
+NEEDS_TOOLS = "{% for tool in tools %}{{ tool.function.name }}{% endfor %}" + PLAIN
 REFUSES_TOOLS = "{% if tools %}{{ raise_exception('no tools here') }}{% endif %}" + PLAIN
 NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + PLAIN
 WEATHER = {
@@ -63,6 +64,10 @@ def test_a_system_message_is_left_alone_where_it_is_taken_and_folded_where_not()
         render_prompt(NO_SYSTEM, Prompt(messages=(SYSTEM,)))
 
 
+def test_a_template_made_for_tools_alone_is_told_that_there_are_none() -> None:
+    assert render_prompt(NEEDS_TOOLS, Prompt(messages=(USER,))) == "<user>Rain?<assistant>"
+
+
 def test_every_probe_has_its_text_or_a_reason(tmp_path: Path) -> None:
     chat, long = Prompt(messages=(USER,)), Prompt(messages=({"role": "user", "content": "x" * 9000},))
     lines = _render(
@@ -70,6 +75,19 @@ def test_every_probe_has_its_text_or_a_reason(tmp_path: Path) -> None:
     )
     assert lines[0] == [{"text": "<user>Rain?<assistant>", "chat": True}, {"text": "2+2=", "chat": False}]
     assert "does not fit the context" in lines[1][0]["refusal"]
+
+
+def test_a_template_that_can_is_asked_for_an_answer_without_thoughts(tmp_path: Path, shared_data: Path) -> None:
+    template = (shared_data / "tokenizers" / "chat_templates" / "Qwen-Qwen3-0.6B.jinja").read_text(encoding="utf-8")
+    ((told,),) = _render(tmp_path, template, [[Generate(Prompt(messages=(USER,)), 4)]])
+    assert told["text"].endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+
+
+def test_tools_of_no_known_form_are_offered_by_name() -> None:
+    odd = {"name": "f", "parameters": ["a"]}
+    assert render_prompt(PLAIN, Prompt(messages=(USER,), tools=(odd,))).startswith(
+        '<system>Tools: [{"name": "f", "description": "", "arguments": []}]'
+    )
 
 
 def test_a_file_without_a_template_refuses_chats_only(tmp_path: Path) -> None:

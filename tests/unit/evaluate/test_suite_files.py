@@ -70,7 +70,7 @@ def test_a_suite_file_says_what_is_asked_and_read_and_paths_begin_beside_it(tmp_
         text-tokens = 2048
         [ask.arithmetic]
         items = 7
-        depth = "deep"
+        digits = [3]
         [[text]]
         label = "law"
         title = "contracts"
@@ -90,7 +90,7 @@ def test_a_suite_file_says_what_is_asked_and_read_and_paths_begin_beside_it(tmp_
     suite = load_suite(str(tmp_path / "mine.toml"), folder=Path("/"))
     plans = {plan.family: plan for plan in suite.asking}
     assert (suite.name, suite.looks, suite.text_tokens) == ("mine", 2, 2048)
-    assert (plans["arithmetic"].items, dict(plans["arithmetic"].options)) == (7, {"depth": "deep"})
+    assert (plans["arithmetic"].items, dict(plans["arithmetic"].options)) == (7, {"digits": [3]})
     assert [text.label for text in suite.texts] == [*TEXTS, "law"]
     assert (suite.texts[-1].title, suite.texts[-1].file) == ("contracts", tmp_path / "law.txt")
     (table,) = plans["own"].options["files"]

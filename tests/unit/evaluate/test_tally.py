@@ -162,6 +162,23 @@ def test_a_question_asked_twice_counts_once() -> None:
     tally = Tally([SliceFacts("a", "A", (RIGHT,))], CONFIDENCE)
     assert [tally.add(_score(number, {"right": (1.0, 1.0)})) for number in (1, 2, 1)] == [True, True, False]
     assert tally.slices()[0].items == 2
+    shown = Shown("asked", "yes", "yes", "no")
+    again = [Score("a", f"{number}~0a1b", {"right": (1.0, 0.0)}, shown) for number in (5, 6)]
+    assert [tally.add(score) for score in again] == [True, False]
+
+
+def test_an_item_of_several_scores_is_one_item() -> None:
+    tally = Tally([SliceFacts("a", "A", (RIGHT, MetricFacts("right,loose", "share")))], CONFIDENCE)
+    for number in range(4):
+        tally.add(_score(number, {("right", "right,loose")[number % 2]: (1.0, 1.0)}))
+    assert tally.slices()[0].items == 2
+
+
+def test_differences_that_rounding_alone_tells_apart_are_alike() -> None:
+    metric = _metric(MetricFacts("points", "mean"), [(0.3, 0.1)] * 7)
+    assert metric.bounds is not None
+    z = stats.norm.ppf(1 - 0.0025 / 2)
+    assert metric.bounds[1] - metric.bounds[0] == pytest.approx(2 * z * z / (7 + z * z))
 
 
 def test_the_items_that_lost_most_are_shown_with_both_answers() -> None:

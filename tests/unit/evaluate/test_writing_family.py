@@ -57,6 +57,11 @@ def test_a_candidate_that_repeats_itself_loses_and_one_that_says_nothing_wins_no
     assert silent.values["repeated 4-grams"] == (0.0, 1.0)
 
 
+def test_a_reference_that_could_not_be_asked_says_nothing() -> None:
+    (item,) = writing.items(CHAT, Random(1), 1)
+    assert not list(writing.score(item, [Refused("no"), _said(GOOD)], [_said(GOOD), _said(GOOD)]))
+
+
 def test_passages_are_the_books_own_words_and_fit_a_small_context() -> None:
     tiny = Settings(chat=False, context=96, characters_per_token=2.6)
     for settings in (CHAT, tiny):

@@ -78,3 +78,15 @@ def test_a_share_that_was_lost_is_best_at_nothing() -> None:
     best, why = best_of({"much": much, "little": little})
     assert best == "little"
     assert "20%" in why and "much 80% (slice arithmetic)" in why
+
+
+def test_what_a_ratio_grew_by_is_best_at_nothing_and_the_ratio_itself_at_one() -> None:
+    """A gate allows the perplexity to grow by 5 %; another line wants it below 1.5 times the reference's."""
+
+    def grew(value: float) -> Verdict:
+        by = line("slice text/en perplexity ratio", value, 0.05, unit="x")
+        return verdict("PASS", by, line("perplexity ratio", 1 + value, 1.5, unit="x"))
+
+    best, why = best_of({"much": grew(0.04), "little": grew(0.01)})
+    assert best == "little"
+    assert "20%" in why and "much 80% (slice text/en perplexity ratio)" in why

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import fields, replace
 
 import pytest
+from sample_behaviour import sample_behaviour, sample_calm_behaviour
 
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.quality import Quality
@@ -16,6 +17,7 @@ from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.report import Comparison, FormatOutcome, Report
 from edgeshrink.errors import DataError
 from edgeshrink.report.charts import formats_chart
+from edgeshrink.report.comparison import names, notes
 from edgeshrink.report.comparison_html import comparison_to_html
 from edgeshrink.report.comparison_terminal import render_comparison
 from edgeshrink.report.format import human_bytes, short_text
@@ -261,3 +263,26 @@ def test_what_is_no_comparison_is_refused_with_the_key() -> None:
 def _peak(report: Report) -> float:
     assert report.measurements is not None and isinstance(report.measurements.memory.peak_rss_bytes, Measured)
     return report.measurements.memory.peak_rss_bytes.value
+
+
+def test_what_each_format_lost_stands_beside_it() -> None:
+    broken, calm = sample_behaviour(), sample_calm_behaviour()
+    comparison = sample_full_comparison()
+    first, second, *others = comparison.outcomes
+    assert first.report is not None and second.report is not None
+    told = replace(
+        comparison,
+        outcomes=(
+            replace(first, report=replace(first.report, behaviour=broken)),
+            replace(second, report=replace(second.report, behaviour=calm)),
+            *others,
+        ),
+    )
+    (note,) = (note for note in notes(told) if note.startswith("Slices that lost more than noise explains"))
+    lost = note.partition("): ")[2].split("; ")
+    assert len(lost) == 2
+    assert lost[0].startswith(f"{names(told)[0]} {broken.moved[0].name}")
+    assert lost[1] == f"{names(told)[1]} none"
+    assert note in html.unescape(comparison_to_html(told))
+    assert "arithmetic" in shown(render_comparison(told))
+    assert not any("Slices" in note for note in notes(comparison))

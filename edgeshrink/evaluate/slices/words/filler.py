@@ -14,7 +14,8 @@ _SHORTEST = 60
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def _book(language: str) -> str:
+def book(language: str) -> str:
+    """The whole shipped text in that language."""
     return language_text(language).text
 
 
@@ -32,7 +33,7 @@ def passage(random: Random, characters: int) -> str:
 
 def _piece(random: Random, characters: int) -> str:
     """From the beginning of a line to the end of a word."""
-    text = _book(random.choice(LANGUAGES))
+    text = book(random.choice(LANGUAGES))
     start = text.find("\n", random.randrange(max(1, len(text) - characters))) + 1
     piece = text[start : start + characters]
     return piece.strip() if start + characters >= len(text) else piece[: piece.rfind(" ") + 1].strip()

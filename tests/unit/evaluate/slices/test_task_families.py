@@ -83,6 +83,14 @@ def test_other_operations_and_lengths_are_asked_where_a_suite_says_so() -> None:
         ("37+45=82", 1.0),
         ("The sum of 37 and 45 is **82**.", 1.0),
         ("7+5=12, 30+40=70, so 82.0", 1.0),
+        ("The answer is 82.", 1.0),
+        ("82 is the sum of 37 and 45.", 1.0),
+        ("82 (45 + 37)", 1.0),
+        ("\\boxed{82}", 1.0),
+        ("<think>\n37+45 is 81? No.\n</think>\n\n82", 1.0),
+        ("<think>\nIs it 82", 0.0),
+        ("37+45", 0.0),
+        ("45 is the sum of 37 and 45", 0.0),
         ("83", 0.0),
         ("82\n12+13=25", 0.0),
         ("820", 0.0),
@@ -92,7 +100,8 @@ def test_other_operations_and_lengths_are_asked_where_a_suite_says_so() -> None:
     ],
 )
 def test_the_last_number_is_the_answer(said: str, right: float) -> None:
-    item = Item("0", items(arithmetic, settings(), 1)[0].probes, {"expected": "82", "oracle": ["82"], "parts": ["x"]})
+    facts = {"expected": "82", "numbers": [37, 45], "oracle": ["82"], "parts": ["x"]}
+    item = Item("0", items(arithmetic, settings(), 1)[0].probes, facts)
     assert candidate(arithmetic, item, said) == right
 
 
@@ -155,12 +164,18 @@ def test_a_recalled_value_counts_alone_and_as_a_word(answer: str, right: float) 
     assert candidate(recall, item, text) == right
 
 
-def test_a_refused_prompt_is_wrong_and_not_sure() -> None:
-    item = items(recall, settings(), 1)[0]
-    (only,) = recall.score(item, (Refused("too long"),), (said(item.facts["expected"]),))
-    assert only.values["right"] == (0.0, 1.0)
-    assert only.answered is not None and not only.answered[0].right
-    assert only.answered[0].confidence[0] < -100
+@pytest.mark.parametrize("family", [arithmetic, recall, grounding, constraint, prompts])
+def test_a_prompt_refused_by_the_candidate_is_wrong_and_by_the_reference_says_nothing(family: Any) -> None:
+    item = items(family, settings(), 1)[0]
+    right = tuple(said(text) for text in item.facts["oracle"])
+    refused = (Refused("too long"),) * len(right)
+    (only,) = family.score(item, right, refused)
+    assert set(only.values.values()) == {(1.0, 0.0)} or family is grounding
+    assert only.values["right"] == (1.0, 0.0)
+    if only.answered is not None:
+        assert only.answered[0].right and not only.answered[1].right
+        assert only.answered[1].confidence[0] < -100
+    assert not list(family.score(item, refused, right))
 
 
 def test_the_distractor_speaks_of_the_same_person_and_never_of_having() -> None:
@@ -243,6 +258,9 @@ def test_agreement_is_counted_right_or_wrong_but_not_over_nothing() -> None:
     assert candidate(prompts, item, "7", "It is 7.") == 0.0
     assert candidate(prompts, item, "7", expected, metric="agreement") == 0.0
     assert candidate(prompts, item, "no", "no", metric="agreement") == 0.0
+    a, b = item.facts["numbers"]
+    assert candidate(prompts, item, f"7 is {a} and {b}", f"{a}+{b}=7", metric="agreement") == 1.0
+    assert candidate(prompts, item, f"{a}+{b}", f"{a}+{b}", metric="agreement") == 0.0
     recalled = next(item for item in items(prompts, settings()) if "value" in item.facts)
     value, wrong = recalled.facts["value"], recalled.facts["wrong"]
     assert candidate(prompts, recalled, f"the {value}", value.upper(), metric="agreement") == 1.0

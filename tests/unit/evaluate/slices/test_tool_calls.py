@@ -5,7 +5,8 @@ import random
 import pytest
 
 from edgeshrink.evaluate.slices.call_spellings import Call
-from edgeshrink.evaluate.slices.tool_calls import LIMIT, Heard, hear, without_thoughts
+from edgeshrink.evaluate.slices.thoughts import without_thoughts
+from edgeshrink.evaluate.slices.tool_calls import LIMIT, Heard, hear
 
 NAMES = {"get_weather", "math.factorial"}
 ROME = Call("get_weather", {"city": "Rome"})
@@ -45,6 +46,8 @@ JSON = '{"name": "get_weather", "arguments": {"city": "Rome"}}'
         '<function=get_weather>{"city": "Rome"}</function>',
         "<tool_call>\n<function=get_weather>\n<parameter=city>\nRome\n</parameter>\n</function>\n</tool_call>",
         "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Rome</arg_value>\n</tool_call>",
+        "<start_function_call>call:get_weather{city:<escape>Rome<escape>}<end_function_call>",
+        "call:get_weather{city:Rome}",
         f"<think>\nShould I call get_time(city='Oslo')? No.\n</think>\n\n{JSON}",
     ],
 )
@@ -89,6 +92,8 @@ def test_several_calls_are_all_read(text: str) -> None:
         "[get_weather(city={'a', 'b'})]",
         "[get_weather(city=b'Rome')]",
         "get_weather(city='Rome",
+        "call:get_weather{city:Rome",
+        "call:get_weather{Rome}",
         "<tool_call><function=get_weather>Rome</function></tool_call>",
     ],
 )
@@ -121,6 +126,8 @@ def test_values_keep_their_types_and_names_their_dots() -> None:
     assert type(calls[0].arguments["number"]) is int
     tagged = hear("<function=f><parameter=n>3</parameter><parameter=s>3 km</parameter></function>", NAMES).calls
     assert tagged == (Call("f", {"n": 3, "s": "3 km"}),)
+    bare = hear('call:get_weather{n:-3,ok:true, s:<escape>3, or {4}<escape>,t:<|"|>5<|"|>,u:a b}', NAMES).calls
+    assert bare == (Call("get_weather", {"n": -3, "ok": True, "s": "3, or {4}", "t": "5", "u": "a b"}),)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +150,10 @@ def test_values_keep_their_types_and_names_their_dots() -> None:
         "\n{" * 10_000,
         "a" * 20_000,
         "f\n" * 10_000,
+        "```" + "a" * 19_000,  # each of the next three takes ten seconds where a pattern can be matched in many ways
+        "[1]\nf" + " " * 19_000 + "x",
+        "f" + "<arg_key>a</arg_key><arg_value>" * 600,
+        "call:f{" + "a" * 19_000 + "}",
     ],
 )
 def test_hostile_answers_do_no_harm(text: str) -> None:
@@ -181,3 +192,5 @@ def test_an_answer_is_cut_where_it_grows_too_long() -> None:
 def test_thoughts_are_passed_over_and_unfinished_ones_are_all_there_is() -> None:
     assert without_thoughts("<think>a</think>\n\nb<think>c</think>") == "b<think>c</think>"
     assert without_thoughts("<think>and so on") == ""
+    assert without_thoughts("They begin in the prompt.\n</think>\n\nb") == "b"
+    assert without_thoughts(" I think: b ") == " I think: b "
