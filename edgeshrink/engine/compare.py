@@ -177,6 +177,7 @@ def paths_of(files: tuple[Path, ...], baseline: Path | None) -> Iterator[Path]:
         yield baseline
     elif len(files) != 2:
         raise UsageError(
-            f"{'one file is' if len(files) == 1 else f'{len(files)} files are'} no comparison", hint="edgeshrink compare OLD NEW, or NEW --baseline report.json"
+            f"{'one file is' if len(files) == 1 else f'{len(files)} files are'} no comparison",
+            hint="edgeshrink compare OLD NEW, or NEW --baseline report.json",
         )
     yield from files

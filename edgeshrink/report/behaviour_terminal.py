@@ -71,7 +71,8 @@ def _title(behaviour: Behaviour, rows: Sequence[SliceRow]) -> RenderableType:
     if tally := tally_text(rows):
         lines.append(Text(tally, overflow="fold"))
     moved = worst_first(rows)
-    style = "red" if any(row.outcome == "FAIL" for row in moved) else "yellow" if moved else "green"
+    unknown = all(row.unmeasured for row in rows)
+    style = "red" if any(row.outcome == "FAIL" for row in moved) else "yellow" if moved or unknown else "green"
     lines.append(Text(plain(headline(rows)), style=style, overflow="fold"))
     return Group(head, Padding(Group(*lines), (0, 0, 0, 2)))
 

@@ -105,15 +105,15 @@ def planted() -> tuple[Planted, ...]:
             lambda source, out: damage.lost_key_projection(source, out, layer=0),
         ),
         Planted(
-            "the token that ends a text at 0.6 of its logit",
+            "the token that ends a text at 0.2 of its logit",
             ("format/stop", "format/template"),
             _asks("format"),
-            lambda source, out: damage.biased_token(source, out, damage.stop_of(source), 0.6),
+            lambda source, out: damage.biased_token(source, out, damage.stop_of(source), 0.2),
         ),
         Planted(
             "logits times 0.3",
             ("calibration/answers",),
-            _asks("arithmetic", "tools"),
+            _asks("arithmetic", "tools", items=120),
             lambda source, out: damage.scaled_logits(source, out, 0.3),
         ),
         Planted(

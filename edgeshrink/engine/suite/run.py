@@ -27,7 +27,7 @@ def run_suite(examination: Examination) -> Behaviour:
     run = _Run(examination)
     behaviour = run.look(None)
     while behaviour.looks < examination.suite.looks:
-        still_open = undecided(examination.floor, behaviour)
+        still_open = undecided(examination.floor, behaviour, examination.gains)
         if not run.could_tell_more(still_open):
             break
         behaviour = run.look(still_open)
@@ -96,7 +96,8 @@ class _Run:
 
     def _shared(self, facts: Sequence[SliceFacts]) -> Confidence:
         """The error of all gates, shared between every figure that a gate will look at, in every look."""
-        declared = {one.name: tuple(metric.name for metric in one.metrics) for one in (*facts, *ANSWER_SLICES)}
+        crossing = ANSWER_SLICES if self.families else ()
+        declared = {one.name: tuple(metric.name for metric in one.metrics) for one in (*facts, *crossing)}
         gated = judged(self.examination.floor, {**declared, **self.texts.metrics(), **self.harness.metrics()})
         return Confidence(FAMILYWISE, max(1, len(gated)), self.examination.suite.looks)
 
@@ -104,7 +105,8 @@ class _Run:
         yield from self.texts.slices(self.confidence)
         for family in self.families:
             yield from family.slices()
-        yield from self.answers.slices()
+        if self.families:
+            yield from self.answers.slices()
         yield from self.harness.slices()
 
     def _behaviour(self) -> Behaviour:
