@@ -159,6 +159,8 @@ def _device_rows(
         return rows, f"in turn on {seen.device}, {seen.rounds} rounds", (*seen.notes, *early)
     if a.report is not None and b.report is not None:
         rows = tuple(session_rows(a.measurements, b.measurements, how.tolerance))
+        if isinstance(a.measurements, Unmeasured) or isinstance(b.measurements, Unmeasured):
+            return rows, "not compared: a report has no session", ()
         return rows, "as both reports have it: one session each, at different times", ()
     if not how.rounds:
         return (), "not compared: --rounds 0", ()

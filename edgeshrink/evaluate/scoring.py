@@ -80,7 +80,10 @@ def require_vocabulary(session: Session, vocab_size: int, subject: Subject) -> N
     """DataError where it is not the reference's."""
     if session.vocab_size != vocab_size:
         found = f"{session.vocab_size} tokens in its vocabulary"
-        raise DataError(f"{subject.path} has {found}, the reference {vocab_size}")
+        raise DataError(
+            f"{subject.path} has {found}, the reference {vocab_size}",
+            hint="name the model that it was made from",
+        )
 
 
 def teller(texts: list[StoredText], emit: Emit) -> Callable[[int], None]:

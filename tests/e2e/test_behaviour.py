@@ -17,7 +17,7 @@ CALLS = """
 name = "calls"
 looks = 2
 [ask]
-tools = { items = 24, offered = [1, 2], filled = [0.0], max_tokens = 24 }
+tools = { items = 16, offered = [1, 2], filled = [0.0], max_tokens = 24 }
 """
 READ = """
 name = "read"
