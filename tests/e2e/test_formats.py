@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from built_gguf import build_gguf
 from shell import Shell
 
 from edgeshrink.core.quality import Quality
@@ -140,9 +141,9 @@ def test_a_wrong_flag_is_refused_with_what_would_be_right(
     assert not Path(warm_shell.folder / "never").exists()
 
 
-def test_a_gguf_goes_to_no_other_format(comparison: Comparison, warm_shell: Shell) -> None:
-    assert warm_shell.run("build", "--scheme", "F16", "-o", "f16").returncode == 0
-    done = warm_shell.run("build", "f16/edgeshrink-demo-F16.gguf", "--format", "onnx", "-o", "never")
+def test_a_gguf_goes_to_no_other_format(warm_shell: Shell, demo_model: Path, tmp_path: Path) -> None:
+    file = build_gguf(demo_model, tmp_path / "demo.gguf", "F16").path
+    done = warm_shell.run("build", file, "--format", "onnx", "-o", "never")
     assert done.returncode == 2
     assert "Hugging Face folder" in done.stderr
 

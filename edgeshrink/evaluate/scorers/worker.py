@@ -9,30 +9,34 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+
+IMPORT_SECONDS = 60.0
+"""Importing a function takes long on a busy machine, and is done once: it has a time of its own."""
 
 
 def serve() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)  # what the function prints is no answer
     with Path(os.devnull).open("w") as nowhere:
+        watch = partial(faulthandler.dump_traceback_later, exit=True, file=nowhere)
         for line in sys.stdin:
-            request = json.loads(line)
-            faulthandler.dump_traceback_later(request["seconds"], exit=True, file=nowhere)
-            reply = _reply(request)
-            faulthandler.cancel_dump_traceback_later()
-            answers.write(reply + "\n")
+            answers.write(_reply(json.loads(line), watch) + "\n")
             answers.flush()
 
 
-def _reply(request: dict[str, Any]) -> str:
+def _reply(request: dict[str, Any], watch: Callable[[float], None]) -> str:
     try:
-        value = _function(request["function"], request["folder"])(*request["arguments"])
-        return json.dumps({"value": value})
+        watch(IMPORT_SECONDS)
+        function = _function(request["function"], request["folder"])
+        watch(request["seconds"])
+        return json.dumps({"value": function(*request["arguments"])})
     except Exception as error:  # somebody else's code can raise anything
         return json.dumps({"error": f"{type(error).__name__}: {error}"})
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @lru_cache(maxsize=16)
