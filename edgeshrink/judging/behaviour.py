@@ -8,7 +8,7 @@ from dataclasses import replace
 from edgeshrink.core.behaviour import Behaviour, Confidence, Slice
 from edgeshrink.core.budget import QualityFloor
 from edgeshrink.core.reading import Measured, Unmeasured
-from edgeshrink.core.verdict import Outcome, Verdict, VerdictLine
+from edgeshrink.core.verdict import Outcome, VerdictLine
 from edgeshrink.judging.exchange import exchange_lines, exchange_undecided
 from edgeshrink.judging.gains import Gains
 from edgeshrink.judging.gate_lookup import fits, gates_for, limits_of, named_slices, patterns
@@ -21,12 +21,6 @@ CLEAR_OF_CHANCE = 0.1
 _KINDS = {"max_degradation": "", "percent_max_degradation": ", percent", "threshold": ", own figure"}
 
 
-def judge_behaviour(floor: QualityFloor, behaviour: Behaviour | Unmeasured, gains: Gains | None = None) -> Verdict:
-    """The verdict of a suite alone. One without a gate, or of which nothing could be judged, is UNKNOWN."""
-    lines = gate_lines(floor, behaviour, gains)
-    return Verdict(overall(tuple(line.outcome for line in lines)), lines)
-
-
 def gate_lines(
     floor: QualityFloor, behaviour: Behaviour | Unmeasured, gains: Gains | None = None
 ) -> tuple[VerdictLine, ...]:
@@ -37,8 +31,8 @@ def gate_lines(
 def slice_lines(floor: QualityFloor, behaviour: Behaviour | Unmeasured) -> tuple[VerdictLine, ...]:
     """What more bits per weight can mend: the gated slices, then the worst one.
 
-    A slice that was not measured has a line, UNKNOWN, only where a person's gate names it; see `gate_notes`. A person's
-    pattern that fits nothing has one, too: a gate with a slip in its name must not pass.
+    A slice that was not measured has a line, UNKNOWN, only where a person's gate names it; reports tell it beside the
+    slices. A person's pattern that fits nothing has one, too: a gate with a slip in its name must not pass.
     """
     return tuple(line for line, _ in _lines(floor, behaviour))
 
@@ -58,17 +52,6 @@ def _may_be_able(floor: QualityFloor, one: Slice) -> bool:
     reference = metric.reference
     able = isinstance(reference, Measured) and reference.value > one.chance + CLEAR_OF_CHANCE
     return able and isinstance(metric.loss, Unmeasured)
-
-
-def gate_notes(floor: QualityFloor, behaviour: Behaviour) -> tuple[str, ...]:
-    """Slices that no line speaks of because they could not be measured: by reason, for a report's notes."""
-    named = named_slices(floor)
-    reasons: dict[str, list[str]] = {}
-    for one in behaviour.slices:
-        loss = one.metrics[0].loss if one.metrics else Unmeasured("it has no figure")
-        if isinstance(loss, Unmeasured) and one.name not in named:
-            reasons.setdefault(loss.reason, []).append(one.name)
-    return tuple(f"not judged, {', '.join(names)}: {reason}" for reason, names in reasons.items())
 
 
 def _lines(floor: QualityFloor, behaviour: Behaviour | Unmeasured) -> Iterator[tuple[VerdictLine, tuple[str, ...]]]:

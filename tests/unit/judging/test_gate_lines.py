@@ -18,8 +18,6 @@ from edgeshrink.evaluate.slices import figures as evaluated
 from edgeshrink.judging.behaviour import (
     CLEAR_OF_CHANCE,
     gate_lines,
-    gate_notes,
-    judge_behaviour,
     slice_lines,
     undecided,
 )
@@ -28,6 +26,7 @@ from edgeshrink.judging.gate_lookup import judged
 from edgeshrink.judging.gate_words import with_gates
 from edgeshrink.judging.judge import judge
 from edgeshrink.judging.limits import widened
+from edgeshrink.judging.outcomes import overall
 
 CANNOT = Unmeasured("the reference cannot do this")
 
@@ -146,11 +145,10 @@ def test_a_mean_is_widened_as_the_normal_distribution_is() -> None:
     assert widened(Measured(2.0, 50), "nats", 0.999) is None
 
 
-def test_what_was_not_measured_is_unknown_where_a_gate_names_it_and_a_note_elsewhere() -> None:
+def test_what_was_not_measured_is_unknown_where_a_gate_names_it_and_has_no_line_elsewhere() -> None:
     found = behaviour(unmeasured("bfcl/simple_python"), unmeasured("arithmetic"))
     named = floor("arithmetic:max-degradation=0.1")
     assert {line.name: line.outcome for line in slice_lines(named, found)} == {"slice arithmetic": "UNKNOWN"}
-    assert gate_notes(named, found) == ("not judged, bfcl/simple_python: the reference cannot do this",)
     assert undecided(named, found) == frozenset()
 
 
@@ -268,8 +266,8 @@ def test_a_build_s_verdict_has_the_lines_of_its_slices() -> None:
         predictions=None,
         behaviour=found,
     )
-    alone = judge_behaviour(QualityFloor(), found)
-    assert set(alone.lines) < set(verdict.lines)
-    assert verdict.outcome == alone.outcome == "FAIL"
-    failed = {line.slice for line in alone.lines if line.outcome == "FAIL"}
+    alone = gate_lines(QualityFloor(), found)
+    assert set(alone) < set(verdict.lines)
+    assert verdict.outcome == overall(tuple(line.outcome for line in alone)) == "FAIL"
+    failed = {line.slice for line in alone if line.outcome == "FAIL"}
     assert failed == {"text/digits", "text/it", "long-context/constraint", "arithmetic"}

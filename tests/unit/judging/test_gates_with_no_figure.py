@@ -13,11 +13,12 @@ from edgeshrink.core.budget import QualityFloor
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.core.verdict import VerdictLine
-from edgeshrink.judging.behaviour import gate_lines, judge_behaviour
+from edgeshrink.judging.behaviour import gate_lines
 from edgeshrink.judging.gains import gains_over, improvement
 from edgeshrink.judging.gate_lookup import NAMELESS, judged
 from edgeshrink.judging.gate_words import with_gates
 from edgeshrink.judging.limits import widened
+from edgeshrink.judging.outcomes import overall
 
 
 def share(name: str, reference: float, mine: float, *, better: str = "higher", n: int = 100) -> Slice:
@@ -59,7 +60,8 @@ def test_a_pattern_with_a_slip_in_it_is_unknown(word: str, name: str, why: str) 
     calm = share("tools/json", 0.9, 0.9)
     line = lines((word,), calm)[name]
     assert line.outcome == "UNKNOWN" and why in line.why
-    assert judge_behaviour(floor(word, "tools/json:max-degradation=0.05"), behaviour(calm)).outcome == "UNKNOWN"
+    gated = gate_lines(floor(word, "tools/json:max-degradation=0.05"), behaviour(calm))
+    assert overall(tuple(line.outcome for line in gated)) == "UNKNOWN"
 
 
 def test_a_pattern_that_fits_has_no_line_of_its_own() -> None:
