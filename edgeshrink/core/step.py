@@ -14,6 +14,9 @@ class Step(Protocol):
 
     `requires` refuses early (nothing was written yet); `call` fills `workdir` and touches nothing else;
     `ensures` looks at what `call` wrote and raises StepFailed if it is not what was promised.
+
+    A step with `resumes = True` is given what a run of the same key that was broken off left in `workdir`, and goes on
+    from it; it writes aside and renames, and at its end only the result stands there.
     """
 
     @property

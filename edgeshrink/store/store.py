@@ -3,6 +3,7 @@
 <root>/steps/<key>/result/...   what the step wrote
 <root>/steps/<key>/step.json    what the key was made of, digests of the result, when and how long
 <root>/work/<key>.<random>/     being written; renamed into steps/ when whole
+<root>/unfinished/<key>/        the same, of a step that resumes: it stays where the run is broken off
 <root>/locks/<key>.lock         one writer per key; a second build waits and takes the result
 <root>/notes/*.json             small facts
 <root>/runs/*.jsonl             what each run decided, for `edgeshrink cache why`
@@ -72,7 +73,7 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root if root is not None else store_root()
-        for name in ("steps", "work", "locks", "notes", "runs", "logs"):
+        for name in ("steps", "work", "unfinished", "locks", "notes", "runs", "logs"):
             try:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -152,9 +153,9 @@ class Store:
         )
 
     def _make(self, step: Step, parts: Mapping[str, Any], key: str, listener: Listener) -> Stored:
-        with self._workdir(key) as work:
+        with self._workdir(key, resumes=getattr(step, "resumes", False)) as work:
             result = work / "result"
-            result.mkdir()
+            result.mkdir(exist_ok=True)
             started = time.perf_counter()
             step.call(result, listener)
             step.ensures(result)
@@ -181,11 +182,15 @@ class Store:
         return stored
 
     @contextmanager
-    def _workdir(self, key: str) -> Iterator[Path]:
-        prefix = f"{key[:16]}."
-        for leftover in (self.root / "work").glob(f"{prefix}*"):  # of a killed build: this one holds the key's lock
-            shutil.rmtree(leftover, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(dir=self.root / "work", prefix=prefix))
+    def _workdir(self, key: str, *, resumes: bool) -> Iterator[Path]:
+        if resumes:
+            work = self.root / "unfinished" / key
+            work.mkdir(exist_ok=True)
+        else:
+            prefix = f"{key[:16]}."
+            for leftover in (self.root / "work").glob(f"{prefix}*"):  # of a killed build: this one holds the key's lock
+                shutil.rmtree(leftover, ignore_errors=True)
+            work = Path(tempfile.mkdtemp(dir=self.root / "work", prefix=prefix))
         try:
             yield work
         except OSError as error:
@@ -196,7 +201,8 @@ class Store:
                 ) from error
             raise
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            if not resumes:
+                shutil.rmtree(work, ignore_errors=True)
 
     def _why_missing(self, parts: Mapping[str, Any]) -> str:
         """The nearest stored result of the same step, and in what it differs."""
@@ -245,6 +251,8 @@ class Store:
     def collect_garbage(self, *, keep_days: float, dry_run: bool = False) -> tuple[int, int]:
         """Remove results not made in the last `keep_days`, and what killed builds left; (entries, bytes) removed.
 
+        Unfinished work that a later run would go on from is kept as long as a result.
+
         UsageError while a build uses the store: a result that it stands on must not go.
         """
         with self._locked("gc"):
@@ -253,6 +261,7 @@ class Store:
             oldest = datetime.now(UTC).timestamp() - keep_days * 86400
             old = [entry for entry in self.entries() if datetime.fromisoformat(entry.made_at).timestamp() <= oldest]
             going = [entry.folder.parent for entry in old] + list((self.root / "work").iterdir())
+            going += [work for work in (self.root / "unfinished").iterdir() if _newest(work) <= oldest]
             freed = sum(file.stat().st_size for folder in going for file in folder.rglob("*") if file.is_file())
             if not dry_run:
                 for folder in going:
@@ -272,3 +281,8 @@ class Store:
                 return True
             path.unlink(missing_ok=True)
         return False
+
+
+def _newest(folder: Path) -> float:
+    """When anything in it was written last, seconds since the epoch."""
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))

@@ -187,3 +187,53 @@ def test_a_killed_build_leaves_no_result_and_the_next_one_goes_on(tmp_path: Path
     assert store.entries() == ()
     with _slow_build(tmp_path / "s", marker, 0) as again:
         assert again.communicate(timeout=60)[0] == "whole\n"
+
+
+@dataclass(frozen=True)
+class CountUp:
+    """A step that goes on from what a run before it left."""
+
+    until: int
+    fail_at: int | None = None
+    id: str = "count"
+    version: int = 1
+    resumes: bool = True
+
+    def key_parts(self) -> Mapping[str, Any]:
+        return {"parameters": {"until": self.until}}
+
+    def requires(self) -> None: ...
+
+    def call(self, workdir: Path, listener: Listener) -> None:
+        file = workdir / "numbers.txt"
+        done = len(file.read_text(encoding="utf-8").split()) if file.exists() else 0
+        for number in range(done, self.until):
+            if number == self.fail_at:
+                raise StepFailed("broken off")
+            with file.open("a", encoding="utf-8") as stream:
+                stream.write(f"{number} ")
+
+    def ensures(self, workdir: Path) -> None: ...
+
+
+def test_a_step_that_resumes_goes_on_from_what_a_broken_run_left(store: Store) -> None:
+    with pytest.raises(StepFailed):
+        store.run(CountUp(5, fail_at=3))
+    kept = next((store.root / "unfinished").iterdir()) / "result/numbers.txt"
+    assert kept.read_text(encoding="utf-8") == "0 1 2 "
+    kept.write_text("7 8 9 ", encoding="utf-8")
+    whole = store.run(CountUp(5))
+    assert whole.file("numbers.txt").read_text(encoding="utf-8") == "7 8 9 3 4 "
+    assert not list((store.root / "unfinished").iterdir())
+
+
+def test_unfinished_work_is_garbage_only_when_it_is_as_old_as_what_goes(store: Store) -> None:
+    with pytest.raises(StepFailed):
+        store.run(CountUp(5, fail_at=3))
+    folder = next((store.root / "unfinished").iterdir())
+    store.collect_garbage(keep_days=1)
+    assert folder.exists()
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (0, 0))
+    store.collect_garbage(keep_days=1)
+    assert not folder.exists()
