@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from edgeshrink.core.session import SessionOptions
+
+Shrink = Literal["auto", "never"]
+HEAL_MINUTES = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,14 @@ class Request:
     """Gates in the words of `--gate`; they go before the profile's."""
     seed: int = 0
     """Of the suite's items: another seed asks other items."""
+    shrink: Shrink | None = None
+    """Whether a build for which no quantization fits may prune and heal the model. None: EDGESHRINK_SHRINK in the
+    environment, else auto."""
+    data: tuple[Path, ...] = ()
+    """Text to heal a pruned model with; () lets the model write its own."""
+    heal_steps: int | None = None
+    heal_minutes: float | None = None
+    """How long one healing takes; neither: HEAL_MINUTES."""
     judge_anyway: bool = False
     """Judge speed and power although the device is emulated, or is not the profile's."""
 
