@@ -56,9 +56,24 @@ class Specimen:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """Of `items` that are done or failed, what both models made of them; the rest both did.
+
+    `inherited`: both fail. `lost`: the reference did it, the candidate fails. `new`: the candidate does it, the
+    reference failed.
+    """
+
+    items: int
+    inherited: int
+    lost: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """One kind of behaviour: `name` ("tools/decision") is what gates call it. The first of `metrics` is the one that is
-    gated where no other is named. `chance`: what guessing scores by it; None for a distance."""
+    gated where no other is named. `chance`: what guessing scores by it; None for a distance. `failures`: None where its
+    items are neither done nor failed."""
 
     name: str
     title: str
@@ -68,6 +83,7 @@ class Slice:
     parts: tuple[Part, ...] = ()
     worst: tuple[Specimen, ...] = ()
     notes: tuple[str, ...] = ()
+    failures: Failures | None = None
 
     @property
     def family(self) -> str:

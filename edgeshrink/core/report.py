@@ -13,9 +13,10 @@ from edgeshrink.core.measurement import HostFacts, Measurements
 from edgeshrink.core.plan import Candidate, Predictions, TensorPlan
 from edgeshrink.core.quality import NetworkQuality, Quality
 from edgeshrink.core.reading import Reading
+from edgeshrink.core.shrinking import Shrinkage
 from edgeshrink.core.verdict import Outcome, Verdict
 
-REPORT_SCHEMA = "edgeshrink-report-4"
+REPORT_SCHEMA = "edgeshrink-report-5"
 COMPARISON_SCHEMA = "edgeshrink-comparison-1"
 DEVICES_SCHEMA = "edgeshrink-devices-1"
 
@@ -129,6 +130,8 @@ class Report:
     """When an app should hand over to something better; None where no threshold was fitted."""
     behaviour: Behaviour | None = None
     """What the suite found, slice by slice; None where none was run: a note says why."""
+    shrinkage: Shrinkage | None = None
+    """How the model itself was made smaller before it was quantized; None where nobody had to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from edgeshrink.core.architectures import ARCHITECTURES, Architecture
 from edgeshrink.core.model import ModelFacts
@@ -125,16 +127,22 @@ class _Names:
     """transformers' names to GGUF's, by the tables of the `gguf` package."""
 
     def __init__(self, row: Architecture, n_layers: int) -> None:
-        from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
-
-        arch = next(arch for arch, name in MODEL_ARCH_NAMES.items() if name == row.gguf_name)
-        self._map = get_tensor_name_map(arch, n_layers)
+        self._map = _name_map(row.gguf_name, n_layers)
 
     def of(self, source: str) -> str:
         found = self._map.get_name(source, try_suffixes=(".weight", ".bias"))
         if found is None:
             raise DataError(f"the gguf package has no name for tensor {source}")
         return str(found)
+
+
+@lru_cache(maxsize=8)
+def _name_map(gguf_name: str, n_layers: int) -> Any:
+    """The package makes it in 7 ms for 24 layers, and a search for shapes lays out hundreds of models."""
+    from gguf import MODEL_ARCH_NAMES, get_tensor_name_map
+
+    arch = next(arch for arch, name in MODEL_ARCH_NAMES.items() if name == gguf_name)
+    return get_tensor_name_map(arch, n_layers)
 
 
 def _ignorable(name: str, facts: ModelFacts) -> bool:
