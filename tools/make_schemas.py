@@ -1,5 +1,5 @@
 """Write the JSON Schemas of the files that people read and write: profiles, targets, report.json,
-comparison.json, manifest.json, what `compare --json` prints, and sessions on several devices.
+comparison.json, manifest.json, edgeshrink-step.json, what `compare --json` prints, and sessions on several devices.
 
     python tools/make_schemas.py           write edgeshrink/schemas/*.schema.json
     python tools/make_schemas.py --check   say which are not up to date; exit 1 if one is not
@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from edgeshrink.core.manifest import Manifest
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.target import Target
-from edgeshrink.report.json import compared_schema, comparison_schema, report_schema, sessions_schema
+from edgeshrink.report.json import compared_schema, comparison_schema, report_schema, sessions_schema, step_schema
 
 FOLDER = Path(__file__).resolve().parent.parent / "edgeshrink" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -35,6 +35,7 @@ def schemas() -> dict[str, str]:
         "compared": compared_schema(),
         "comparison": comparison_schema(),
         "devices": sessions_schema(),
+        "step": step_schema(),
         "manifest": TypeAdapter(Manifest).json_schema(mode="serialization"),
     }
     return {

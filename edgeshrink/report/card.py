@@ -14,6 +14,7 @@ from edgeshrink.report.figures import brief_quality_rows, compared_on
 from edgeshrink.report.format import human_bytes, limit_text, line_label
 from edgeshrink.report.markdown import code, reading_words, table, words
 from edgeshrink.report.session_told import partial_text, session_facts, warnings
+from edgeshrink.report.shrink_card import shrinkage_section
 from edgeshrink.report.told import (
     baseline_label,
     bits_text,
@@ -32,6 +33,7 @@ def model_card(report: Report) -> str:
     """The card as Markdown, with the front matter that model hubs read. Names and texts from outside are escaped."""
     sections = (
         _what(report),
+        _smaller(report),
         _how(report),
         _verdict(report),
         _quality(report),
@@ -110,6 +112,11 @@ def _how(report: Report) -> Iterator[str]:
     yield ""
     bits = bits_text(report.artifact)
     yield f"{bits + '. ' if bits else ''}`report.html` lists every tensor, its type and why."
+
+
+def _smaller(report: Report) -> Iterator[str]:
+    if report.shrinkage is not None:
+        yield from shrinkage_section(report.shrinkage)
 
 
 def _verdict(report: Report) -> Iterator[str]:

@@ -11,6 +11,7 @@ from edgeshrink.core.power import PowerRecord
 from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Estimate, Measured, Reading
 from edgeshrink.core.report import Report
+from edgeshrink.core.shrinking import Shrinkage
 from edgeshrink.core.verdict import Outcome, VerdictLine
 from edgeshrink.report import charts
 from edgeshrink.report.behaviour_page import behaviour_page
@@ -32,6 +33,8 @@ from edgeshrink.report.format import (
 from edgeshrink.report.page import page
 from edgeshrink.report.predicted import line_error, predicted_and_measured
 from edgeshrink.report.session_told import has_power, power_facts, warnings
+from edgeshrink.report.shrink_page import shrinkage_page
+from edgeshrink.report.shrink_told import count_text, shipped_rung
 from edgeshrink.report.told import (
     bits_text,
     delegation_rows,
@@ -93,6 +96,7 @@ def report_to_html(report: Report) -> str:
         tiles=_tiles(report),
         lines=[_line(report, line) for line in other_lines(report.verdict, report.behaviour)],
         behaviour=None if report.behaviour is None else behaviour_page(report.behaviour, report.verdict),
+        shrinkage=None if report.shrinkage is None else shrinkage_page(report.shrinkage),
         figures=_figures(report),
         compared=None if quality is None else compared_on(quality),
         quality_rows=tuple(quality_rows(quality)),
@@ -137,6 +141,8 @@ def _tiles(report: Report) -> list[_Tile]:
     elif quality is not None:
         tiles.append(_tile("Same top token", quality.same_top_share, "share"))
         tiles.append(_tile("Mean KL", quality.mean_kl, "nats"))
+    if report.shrinkage is not None:
+        tiles += _smaller(report.shrinkage)
     if report.behaviour is not None:
         tiles.append(_worst(report, report.behaviour))
     if seen is not None:
@@ -154,6 +160,15 @@ def _tiles(report: Report) -> list[_Tile]:
             tiles.append(_tile("Decode, predicted", report.predictions.decode_tok_s, "tok/s"))
         tiles.append(_tile("Peak RAM, predicted", report.predictions.peak_rss_bytes, "bytes"))
     return tiles
+
+
+def _smaller(shrinkage: Shrinkage) -> list[_Tile]:
+    """How many weights are left of the model that was given."""
+    ships = shipped_rung(shrinkage)
+    if ships is None or not shrinkage.steps:
+        return []
+    before, after = shrinkage.steps[0].before.parameters, shrinkage.rungs[ships].parameters
+    return [_Tile("Weights", count_text(after), f"of {count_text(before)}")] if after < before else []
 
 
 def _worst(report: Report, behaviour: Behaviour) -> _Tile:

@@ -1,4 +1,4 @@
-"""`report.json`, `comparison.json` and what the verbs print. Equal values give equal bytes.
+"""`report.json`, `comparison.json`, `edgeshrink-step.json` and what the verbs print. Equal values give equal bytes.
 
 Reading gives the value back.
 """
@@ -25,6 +25,7 @@ from edgeshrink.core.report import (
     Interleaved,
     Report,
 )
+from edgeshrink.core.shrinking import SHRINK_SCHEMA, ShrinkStep
 from edgeshrink.core.values import first_wrong
 from edgeshrink.errors import DataError
 
@@ -88,6 +89,17 @@ def sessions_from_json(text: str) -> DeviceSessions:
     return _from_json(text, _sessions(), "session on several devices", DEVICES_SCHEMA, hint)
 
 
+def step_to_json(step: ShrinkStep) -> str:
+    """What stands in a model folder as edgeshrink-step.json."""
+    return _to_json(step, _step(), {})
+
+
+def step_from_json(text: str) -> ShrinkStep:
+    """The step that `text` spells; DataError names the first key that is not what it should be."""
+    hint = "edgeshrink-step.json is written by `edgeshrink prune` and `edgeshrink distill`; make it again"
+    return _from_json(text, _step(), "shrinking step", SHRINK_SCHEMA, hint)
+
+
 def report_schema() -> dict[str, Any]:
     """The JSON Schema that `report.json` keeps to."""
     schema = _report().json_schema(mode="serialization")
@@ -113,6 +125,16 @@ def sessions_schema() -> dict[str, Any]:
 def compared_schema() -> dict[str, Any]:
     """The JSON Schema of what `edgeshrink compare --json` prints."""
     return _compared().json_schema(mode="serialization")
+
+
+def step_schema() -> dict[str, Any]:
+    """The JSON Schema that `edgeshrink-step.json` keeps to."""
+    return _step().json_schema(mode="serialization")
+
+
+@cache
+def _step() -> TypeAdapter[ShrinkStep]:
+    return TypeAdapter(ShrinkStep)
 
 
 @cache
@@ -191,6 +213,13 @@ def _with_open_ends(data: Any) -> Any:
     return [_with_open_ends(item) for item in data] if isinstance(data, list) else data
 
 
+def _broken_point(value: Any) -> bool:
+    """A point of a training curve whose figure is not finite: the curve has a gap there."""
+    needed = ("loss", "rate", "seconds", "tokens_s", "objective", "cross_entropy")
+    numbers = (value.get(name) for name in needed) if isinstance(value, dict) and "step" in value else ()
+    return any(isinstance(number, float) and not math.isfinite(number) for number in numbers)
+
+
 def _strict(value: Any) -> Any:
     """`value` with only what strict JSON in UTF-8 can say."""
     if isinstance(value, dict):
@@ -201,7 +230,7 @@ def _strict(value: Any) -> Any:
             return {"reason": f"not a finite number ({number})", "kind": "unmeasured"}
         return {key: _strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
+        return [_strict(item) for item in value if not _broken_point(item)]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, str):

@@ -26,6 +26,7 @@ from edgeshrink.report.format import human_bytes, number, plain
 
 _VISIBLE = 8
 _LINE_S = 1.0
+_AGAIN_S = 60.0
 
 
 class ProgressBars:
@@ -33,7 +34,7 @@ class ProgressBars:
 
     One bar a task; a task that starts over gets its bar back. The bars go away at the end, as the report follows.
     Where there is no terminal a task is named once, when it begins, and no more than one in a second: what is over by
-    then goes unnamed. Events may come from any thread.
+    then goes unnamed. One that goes on is told again every minute, with how far it is. Events may come from any thread.
     """
 
     def __init__(
@@ -90,9 +91,11 @@ class ProgressBars:
             return
         with self._lock:
             now = self._clock()
-            if event.task not in self._told and now - self._line_at >= _LINE_S:
-                self._line_at = now
-                self._line(event.task)
+            begins = event.task not in self._told
+            if now - self._line_at < (_LINE_S if begins else _AGAIN_S):
+                return
+            self._line_at = now
+            self._line(event.task if begins else f"{event.task}: {_amount(event.done, event.total, event.unit)}")
 
     def _line(self, text: str) -> None:
         if text not in self._told:
@@ -119,16 +122,18 @@ class ProgressBars:
 
 
 class _Amount(ProgressColumn):
-    """`12.0 MiB of 48.0 MiB`, `3 of 5 sessions`, or just how much where the total is not known."""
+    """How far a task is."""
 
     def render(self, task: Task) -> Text:
         unit = str(task.fields.get("unit", ""))
-        total = task.total
-        if unit == "bytes":
-            text = human_bytes(task.completed) + (f" of {human_bytes(total)}" if total else "")
-        else:
-            text = _count(task.completed) + (f" of {_count(total)}" if total else "") + (f" {unit}" if unit else "")
-        return Text(plain(text), style="progress.download")
+        return Text(plain(_amount(task.completed, task.total or 0, unit)), style="progress.download")
+
+
+def _amount(done: float, total: float, unit: str) -> str:
+    """`12.0 MiB of 48.0 MiB`, `3 of 5 sessions`, or just how much where the total is not known."""
+    if unit == "bytes":
+        return human_bytes(done) + (f" of {human_bytes(total)}" if total else "")
+    return _count(done) + (f" of {_count(total)}" if total else "") + (f" {unit}" if unit else "")
 
 
 def _count(value: float) -> str:

@@ -31,6 +31,7 @@ from edgeshrink.report.format import (
 from edgeshrink.report.pieces import STYLES, facts_grid, item, outcome_text, table
 from edgeshrink.report.plan_table import render_plan
 from edgeshrink.report.predicted import line_error
+from edgeshrink.report.shrink_terminal import render_shrinkage
 from edgeshrink.report.told import (
     baseline_label,
     delegated_text,
@@ -56,6 +57,8 @@ def render_report(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_header(report), *partial_item(report), Text()]
     if len(report.ladder) > 1:
         parts += [_ladder(report), Text()]
+    if report.shrinkage is not None:
+        parts += [render_shrinkage(report.shrinkage), Text()]
     parts.append(_verdict(report))
     lines = other_lines(report.verdict, report.behaviour)
     parts += _reasons((line_label(line.name), line.reading, line.why) for line in lines)

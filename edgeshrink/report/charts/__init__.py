@@ -1,6 +1,9 @@
 """The charts of the pages: one a file, each from values to an inline SVG, or the reason why there is none."""
 
 from edgeshrink.report.charts.along import along_chart
+from edgeshrink.report.charts.bought import bought_chart
+from edgeshrink.report.charts.cut import cut_chart
+from edgeshrink.report.charts.failures import failures_chart
 from edgeshrink.report.charts.fit import fit_chart
 from edgeshrink.report.charts.formats import formats_chart
 from edgeshrink.report.charts.inference import inference_chart
@@ -14,10 +17,14 @@ from edgeshrink.report.charts.size_quality import size_quality_chart
 from edgeshrink.report.charts.sources import sources_chart
 from edgeshrink.report.charts.sustained import sustained_chart
 from edgeshrink.report.charts.svg import Figure
+from edgeshrink.report.charts.training import training_charts
 
 __all__ = [
     "Figure",
     "along_chart",
+    "bought_chart",
+    "cut_chart",
+    "failures_chart",
     "fit_chart",
     "formats_chart",
     "inference_chart",
@@ -31,5 +38,6 @@ __all__ = [
     "size_quality_chart",
     "sources_chart",
     "sustained_chart",
+    "training_charts",
     "ttft_chart",
 ]

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from sample_behaviour import sample_behaviour
+from sample_shrinkage import sample_record, sample_step
 
 from edgeshrink.report.comparison_html import comparison_to_html
 from edgeshrink.report.html import report_to_html
+from edgeshrink.report.step_page import step_to_html
+from edgeshrink.report.training_page import training_html
 
 from .sample import sample_failed_report, sample_report
 from .sample_formats import sample_full_comparison, sample_network_report
@@ -87,6 +90,14 @@ def test_a_behaviours_page_is_whole_and_a_models_script_is_never_run(browser: st
     assert dom.count("<tr") == page.count("<tr") and dom.count("<polygon") == page.count("<polygon") > 3
     assert "<script" not in dom and "<img" not in dom
     assert "&lt;script&gt;alert('worst')&lt;/script&gt;" in dom
+
+
+def test_the_pages_of_a_running_training_and_of_its_step_are_whole_and_silent(browser: str, tmp_path: Path) -> None:
+    for page, charts in ((training_html(sample_record(steps=130), running=True), 3), (step_to_html(sample_step()), 0)):
+        dom, console = opened(browser, page, tmp_path)
+        assert console == []
+        assert dom.count("<svg") == page.count("<svg") >= max(charts, 1)
+        assert dom.count("<tr") == page.count("<tr") and dom.count("<rect") == page.count("<rect")
 
 
 def test_the_page_stops_a_request_that_somebody_put_into_it(browser: str, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_report_of_another_version_is_told_so_and_not_by_its_first_missing_key
     data = json.loads(report_to_json(sample_report()))
     data["schema"] = "edgeshrink-report-1"
     del data["measurements"]["memory"]["baseline_rss_bytes"]
-    with pytest.raises(DataError, match=r"schema is 'edgeshrink-report-1', expected 'edgeshrink-report-4'"):
+    with pytest.raises(DataError, match=r"schema is 'edgeshrink-report-1', expected 'edgeshrink-report-5'"):
         report_from_json(json.dumps(data))
 
 

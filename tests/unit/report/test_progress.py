@@ -50,6 +50,16 @@ def test_a_log_names_a_task_once_and_no_more_than_one_in_a_second() -> None:
     assert stream.getvalue() == plain("copying \x1b[1mmodel.gguf to ssh:me@there") + "\nmeasure\n"
 
 
+def test_a_log_hears_of_a_long_task_every_minute_how_far_it_is() -> None:
+    stream, moments = io.StringIO(), iter((0.0, 30.0, 61.0, 90.0, 122.0))
+    with ProgressBars(console=Console(file=stream, force_terminal=False), clock=lambda: next(moments)) as listener:
+        for step in (1, 40, 80, 120, 160):
+            listener(Progress("train", step, 240, f"steps, 6,100 tok/s, {240 - step} s left"))
+    said = stream.getvalue().splitlines()
+    assert said[0] == "train" and len(said) == 3
+    assert said[1:] == [f"train: {n} of 240 steps, 6,100 tok/s, {240 - n} s left" for n in (80, 160)]
+
+
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_notice_reaches_a_person_at_a_pipe_once(quiet: bool) -> None:
     stream = io.StringIO()
