@@ -44,6 +44,7 @@ def job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
             out.write(answers_line(identity, answers))
             if time.monotonic() - told > _TOLD_EVERY_S:
                 told = time.monotonic()
+                out.flush()
                 emit({"done": done, "total": parameters["total"]})
     emit({"done": parameters["total"], "total": parameters["total"]})
     return {}

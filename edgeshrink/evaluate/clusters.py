@@ -74,16 +74,27 @@ class Clusters:
     def mean(self, values: Doubles) -> Figure:
         if (broken := _not_finite(values)) is not None:
             return broken
-        mean, freedom = float(values.mean()), len(self.sizes) - 1
-        if freedom < 1:
-            return self._alone(mean)
-        error = self._error_of_mean(values)
-        low, high, *bounds = (
-            mean + side * t_of(confidence, freedom) * error
-            for confidence in (_FOR_PEOPLE, self.each)
-            for side in (-1, 1)
-        )
-        return self._figure(mean, (low, high), (bounds[0], bounds[1]), "Student's t")
+        if len(self.sizes) < 2:
+            return self._alone(float(values.mean()))
+        return self._student(float(values.mean()), self._error_of_mean(values))
+
+    def ratio(self, *terms: tuple[Doubles, Doubles]) -> Figure:
+        """Of (values, sizes): the sum of the values over the sum of their sizes. Of two such terms, how much larger the
+        first ratio is than the second: blocks pair them."""
+        values, errors = 0.0, np.zeros(len(self.sizes))
+        for sign, (above, below) in zip((1.0, -1.0), terms, strict=False):
+            if (broken := _not_finite(above)) is not None:
+                return broken
+            total = float(below.sum())
+            if not total:
+                return Figure(Unmeasured("nothing was counted"), None)
+            ratio = float(above.sum()) / total
+            values += sign * ratio
+            errors += sign * (self.sums(above) - ratio * self.sums(below)) / total
+        count = len(self.sizes)
+        if count < 2:
+            return self._alone(values)
+        return self._student(values, math.sqrt(count / (count - 1) * float(errors @ errors)))
 
     def share(self, hits: Doubles) -> Figure:
         if (broken := _not_finite(hits)) is not None:
@@ -142,6 +153,14 @@ class Clusters:
         count = len(self.sizes)
         residuals = self.sums(values) - values.mean() * self.sizes
         return math.sqrt(count / (count - 1) * float(residuals @ residuals)) / self.n
+
+    def _student(self, value: float, error: float) -> Figure:
+        low, high, *bounds = (
+            value + side * t_of(confidence, len(self.sizes) - 1) * error
+            for confidence in (_FOR_PEOPLE, self.each)
+            for side in (-1, 1)
+        )
+        return self._figure(value, (low, high), (bounds[0], bounds[1]), "Student's t")
 
     def _alone(self, value: float) -> Figure:
         return Figure(Measured(value, n=self.n, how=f"a single one of the {self.block}, no interval"), None)

@@ -82,6 +82,11 @@ class Distances:
         return cls(**{part.name: columns.get(part.name, np.empty(0)) for part in fields(cls)})
 
     @classmethod
+    def none(cls) -> Distances:
+        """Of no positions."""
+        return cls(**{part.name: np.empty(0) for part in fields(cls)})  # type: ignore[arg-type]
+
+    @classmethod
     def joined(cls, parts: Sequence[Distances]) -> Distances:
         return cls(**{part.name: np.concatenate([getattr(each, part.name) for each in parts]) for part in fields(cls)})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from edgeshrink.catalog.overlap import refuse_items, refuse_overlap
+from edgeshrink.catalog.overlap import Items, refuse_items, refuse_overlap
 from edgeshrink.catalog.texts import LANGUAGES, Text, evaluation_text, language_text
 from edgeshrink.core.suite import Suite, TextPlan
 from edgeshrink.errors import DataError
@@ -23,17 +23,38 @@ def refuse_leaks(suite: Suite, seen: Text) -> None:
 
     Generated items and texts are made anew for every seed and cannot leak; the harness's data is not looked at.
     """
+    for text in _texts(suite):
+        refuse_overlap(seen, text)
+    for name, items in _items(suite):
+        refuse_items(seen, name, items)
+
+
+def asked_texts(suite: Suite | None) -> tuple[Text, ...]:
+    """All that is read to judge by: of `suite`, and what every artifact is compared on."""
+    found = {text.sha256: text for text in (evaluation_text(), *(() if suite is None else _texts(suite)))}
+    return tuple(found.values())
+
+
+def asked_items(suite: Suite | None) -> tuple[Items, ...]:
+    """The items of a person's own files in `suite`."""
+    return () if suite is None else tuple(Items(name, tuple(items)) for name, items in _items(suite))
+
+
+def _texts(suite: Suite) -> Iterator[Text]:
     for plan in suite.texts:
         if (text := _text(plan)) is not None:
-            refuse_overlap(seen, text)
+            yield text
+
+
+def _items(suite: Suite) -> Iterator[tuple[str, Iterator[str]]]:
     for asked in suite.asking:
         files = asked.options.get("files", ())
         if asked.family == "own":
             for table in files:
-                refuse_items(seen, Path(table["file"]).name, _own(table))
+                yield Path(table["file"]).name, _own(table)
         elif asked.family == "bfcl":
             for file in files:
-                refuse_items(seen, Path(file).name, _bfcl(Path(file)))
+                yield Path(file).name, _bfcl(Path(file))
 
 
 def _text(plan: TextPlan) -> Text | None:

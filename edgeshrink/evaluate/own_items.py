@@ -5,8 +5,10 @@
     {"text": "The city is", "expected": "Rome"}                   plain text for every model
     {"prompt": "...", "choices": ["yes", "no"], "expected": "no"} the most probable of the choices (or its index)
 
-A chat may end with the expected answer as the assistant's turn, as files for fine-tuning do. More keys: `scorer`
-(see scorers/registry.py), `tools`, `max_tokens`, `stop`, `part` (a text or a list: the slice is divided by it), `id`.
+A chat may end with the expected answer as the assistant's turn, as files for fine-tuning do. `schema` instead of
+`expected` is a JSON Schema that the answer must fit. More keys: `scorer` (see scorers/registry.py), `tools`,
+`max_tokens`, `stop`, `part` (a text or a list: the slice is divided by it), `id`. Prompts for a teacher to answer are
+such lines, too: they need not say what is expected.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshrink.errors import DataError
-from edgeshrink.evaluate.probes import Prompt
+from edgeshrink.evaluate.probes import Generate, Prompt
 from edgeshrink.evaluate.scorers.registry import CHOICE, FUNCTION, SCORERS, kind_of, scorer
 
 LONGEST_LINE = 1 << 20
@@ -31,7 +33,7 @@ _ROLES = ("system", "user", "assistant", "tool")
 class OwnLine:
     """One item: `messages` of a chat, or plain `text`, which is a user's turn for a model with chats where `turn`.
 
-    `scorer` is a key of SCORERS; `parts` are those of the slice that it counts in.
+    `scorer` is a key of SCORERS, "" where any answer will do; `parts` are those of the slice that it counts in.
     """
 
     messages: tuple[Mapping[str, Any], ...]
@@ -53,6 +55,13 @@ class OwnLine:
             return Prompt(messages=({"role": "user", "content": self.text},), tools=self.tools)
         return Prompt(text=self.text)
 
+    def written(self, *, chat: bool, temperature: float = 0.0, seed: int = 0) -> Generate:
+        """The probe that has it answered in words; an exact answer to plain text ends with its line."""
+        prompt = self.asked(chat=chat)
+        ends = self.scorer == "exact" and not prompt.messages and "\n" not in str(self.expected)
+        stop = self.stop or (("\n",) if ends else ())
+        return Generate(prompt, self.max_tokens, stop, temperature, seed)
+
 
 def own_table(file: Path, *, name: str, **options: Any) -> dict[str, Any]:
     """The option `files` of the family `own` is a list of these, JSON values: `file` read through once and found
@@ -66,7 +75,7 @@ def own_table(file: Path, *, name: str, **options: Any) -> dict[str, Any]:
         _need_folder(table, file)
     count, chats, guessed = 0, 0, 0.0
     digest = sha256()
-    for number, data in _lines(file):
+    for number, data in numbered_lines(file):
         digest.update(data)
         if not data.strip():
             continue
@@ -79,8 +88,12 @@ def own_table(file: Path, *, name: str, **options: Any) -> dict[str, Any]:
     return {**table, "sha256": digest.hexdigest(), "lines": count, "chats": chats, "chance": guessed / count}
 
 
-def own_line(data: bytes, table: Mapping[str, Any], number: int) -> OwnLine:
-    """DataError with file and line, and what was expected."""
+def own_line(data: bytes, table: Mapping[str, Any], number: int, *, open_ended: bool = False) -> OwnLine:
+    """DataError with file and line, and what was expected.
+
+    `open_ended`: one without an expected answer will do; and the assistant's last turn is one only where a scorer is
+    named, since no other answer is the same text.
+    """
     where = f"{table['file']}, line {number}"
     try:
         value = json.loads(data)
@@ -89,27 +102,33 @@ def own_line(data: bytes, table: Mapping[str, Any], number: int) -> OwnLine:
     if not isinstance(value, dict):
         raise DataError(f"{where}: expected a JSON object, got {value!r:.80}", hint="one JSON object a line")
     messages = _messages(value, where)
-    expected = value.get("expected")
-    if expected is None and messages and messages[-1]["role"] == "assistant":
-        *messages, last = messages
-        expected = last["content"]
-    if expected is None:
-        raise DataError(f"{where}: no expected answer", hint='add "expected": the right answer')
-    text, turn = _text(value, messages, where)
     choices = _texts(value, "choices", where)
-    named = str(value.get("scorer") or table.get("scorer") or (CHOICE if choices else "exact"))
-    kind = _kind(named, where)
+    expected, named = value.get("expected"), str(value.get("scorer") or "")
+    if expected is None and isinstance(value.get("schema"), dict):
+        expected, named = value["schema"], named or "json-schema"
+    named = named or str(table.get("scorer") or "") or (CHOICE if choices else "")
+    if messages and messages[-1]["role"] == "assistant" and (expected is None or open_ended):
+        *messages, last = messages
+        if expected is None and (named or not open_ended):
+            expected = last["content"]
+    text, turn = _text(value, messages, where)
+    kind = _kind(named or "exact", where)
     if kind == FUNCTION and value.get("scorer"):
         raise DataError(f"{where}: a line of items cannot name code", hint=f"name {named} in a suite file")
+    if expected is None and not open_ended:
+        raise DataError(f"{where}: no expected answer", hint='add "expected": the right answer')
+    if expected is None and kind != FUNCTION:
+        kind = ""
     if kind == CHOICE and isinstance(expected, int) and 0 <= expected < len(choices):
         expected = choices[expected]
     if kind == CHOICE and (len(choices) < 2 or expected not in choices):
         raise DataError(f"{where}: expected at least two choices, one of them the expected answer")
     try:
-        scorer(kind).check(expected, table)
+        if kind:
+            scorer(kind).check(expected, table)
     except ValueError as error:
         raise DataError(f"{where}: {kind}: {error}") from error
-    most = value.get("max_tokens") or table.get("max_tokens") or scorer(kind).max_tokens(expected)
+    most = value.get("max_tokens") or table.get("max_tokens") or (scorer(kind).max_tokens(expected) if kind else None)
     if isinstance(most, bool) or not isinstance(most, int) or most < 0:
         raise DataError(f"{where}: max_tokens is {most!r:.80}, expected a whole number above zero")
     return OwnLine(
@@ -134,7 +153,7 @@ class LinesAt:
         self._begins = array("Q")
         self._numbers = array("Q")
         position = 0
-        for number, data in _lines(file):
+        for number, data in numbered_lines(file):
             if data.strip():
                 self._begins.append(position)
                 self._numbers.append(number)
@@ -151,7 +170,7 @@ class LinesAt:
                 yield self._numbers[index], stream.readline()
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with file.open("rb") as stream:
             number = 0

@@ -1,6 +1,8 @@
 """A finished file reads the reference's texts: the distances of each, and the places where it stands farthest off.
 
-On disk: `read.json`, and one `<number>.bin` a text: a record of `distances.KEPT` a position, written as it is read.
+One with another vocabulary reads them in its own tokens: what they cost, and no distances. On disk: `read.json`, and of
+each text `<number>.bits`, a record of `bits.Bits` a position, written as it is read, and with distances `<number>.bin`,
+one of `distances.KEPT`.
 """
 
 from __future__ import annotations
@@ -17,28 +19,32 @@ from edgeshrink.core.behaviour import Specimen
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.plain import plain
 from edgeshrink.errors import DataError
+from edgeshrink.evaluate.bits import Bits
 from edgeshrink.evaluate.distances import Distances
 from edgeshrink.evaluate.reference import Reference, StoredText, read_reference
-from edgeshrink.evaluate.scoring import Emit, open_for, require_vocabulary, teller
+from edgeshrink.evaluate.scoring import Emit, open_for, teller
 from edgeshrink.evaluate.slices.interface import ReadText
+from edgeshrink.evaluate.spelling import OwnTokens, Spelling, another_vocabulary, read_spelling
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.evaluate.walk import Comparison, told_disk, walk
+from edgeshrink.evaluate.windows import batch_for
 from edgeshrink.runtimes.interface import Session
 from edgeshrink.runtimes.progress import forward
 
 INDEX = "read.json"
-_FORMAT = 2
+_FORMAT = 3
+_BITS = ".bits"
 _WORST = 5
 _SHOWN_TOKENS = 32
 
 
 def read_candidate(
-    subject: Subject, reference: Reference, folder: Path, *, threads: int, listener: Listener = silent
+    subject: Subject, reference: Reference, folder: Path, *, context: int, threads: int, listener: Listener = silent
 ) -> tuple[ReadText, ...]:
     """Run `subject` in a child process over every window of `reference`, and keep the distances in `folder`.
 
-    In the most precise arithmetic that its runtime has. RuntimeFailed where the runtime refuses the file or dies;
-    DataError where its vocabulary is not the reference's.
+    In the most precise arithmetic that its runtime has. Where its vocabulary is another, a window takes other tokens,
+    `context` at most. RuntimeFailed where the runtime refuses the file or dies.
     """
     from edgeshrink.runtimes.child import run_job
 
@@ -46,6 +52,7 @@ def read_candidate(
         "subject": subject.as_json(),
         "reference": str(reference.folder),
         "folder": str(folder),
+        "context": context,
         "threads": threads,
     }
     told = forward(listener, "read", unit="tokens")
@@ -66,18 +73,14 @@ def load_read(folder: Path) -> tuple[ReadText, ...]:
 
 
 def _read_text(path: Path, entry: dict[str, Any]) -> ReadText:
-    found, expected = Distances.kept(path), entry["windows"] * entry["scored_each"]
-    if len(found.kl) != expected:
-        raise ValueError(f"{path.name} has {len(found.kl)} positions of {expected}")
-    return ReadText(
-        entry["label"],
-        entry["title"],
-        entry["windows"],
-        entry["first"],
-        entry["scored_each"],
-        found,
-        tuple(Specimen(**specimen) for specimen in entry["worst"]),
-    )
+    bits, apart = Bits.kept(path.with_suffix(_BITS)), entry["apart"]
+    found = Distances.none() if apart else Distances.kept(path)
+    given = (entry["label"], entry["title"], entry["windows"], entry["first"], entry["scored_each"])
+    text = ReadText(*given, found, tuple(Specimen(**specimen) for specimen in entry["worst"]), bits, apart)
+    for name, count in ((_BITS, len(bits.nll)), (path.suffix, text.positions if apart else len(found.kl))):
+        if count != text.positions:
+            raise ValueError(f"{path.with_suffix(name).name} has {count} positions of {text.positions}")
+    return text
 
 
 def read_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
@@ -86,26 +89,57 @@ def read_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     reference = read_reference(Path(parameters["reference"]))
     entries: list[dict[str, object]] = []
     if reference.texts:
-        texts = list(reference.texts)
-        tell = teller(texts, emit)
-        threads = int(parameters["threads"])
+        texts, spelling = list(reference.texts), read_spelling(reference.folder)
+        context, threads = int(parameters["context"]), int(parameters["threads"])
         with open_for(subject, texts, reference.vocab_size, threads) as session:
-            require_vocabulary(session, reference.vocab_size, subject)
-            comparison = Comparison(reference, threads)
-            for number, text in enumerate(texts):
-                worst = _Worst()
-                with told_disk(folder), (folder / f"{number}.bin").open("wb") as file:
-                    for batch in walk(session, text.windows, tell):
-                        if (found := comparison.of(batch)) is not None:
-                            worst.add(found)
-                            found.append(file)
-                entries.append(_entry(text, [_specimen(session, text, place) for place in worst.places]))
+            apart = another_vocabulary(session, spelling, reference.vocab_size)
+            batch = batch_for(session.vocab_size, context)
+            if not apart:
+                entries = _distances(session, reference, spelling, folder, threads, emit)
+        if apart:
+            with subject.open(context=context, threads=threads, batch=batch) as session:
+                entries = _own(OwnTokens(session, spelling, context, threads), reference, folder, apart, emit)
     with told_disk(folder):
         (folder / INDEX).write_text(json.dumps({"format": _FORMAT, "texts": entries}), encoding="utf-8")
     return {}
 
 
-def _entry(text: StoredText, worst: list[dict[str, object]]) -> dict[str, object]:
+def _distances(
+    session: Session, reference: Reference, spelling: Spelling, folder: Path, threads: int, emit: Emit
+) -> list[dict[str, object]]:
+    tell, comparison = teller(list(reference.texts), emit), Comparison(reference, threads)
+    entries = []
+    for number, text in enumerate(reference.texts):
+        worst = _Worst()
+        with (
+            told_disk(folder),
+            (folder / f"{number}.bin").open("wb") as file,
+            (folder / f"{number}{_BITS}").open("wb") as bits,
+        ):
+            for batch in walk(session, text.windows, tell):
+                if (found := comparison.of(batch)) is not None:
+                    worst.add(found)
+                    found.append(file)
+                    spelling.bits(found, batch.scored[1]).append(bits)
+        entries.append(_entry(text, [_specimen(session, text, place) for place in worst.places]))
+    return entries
+
+
+def _own(own: OwnTokens, reference: Reference, folder: Path, apart: str, emit: Emit) -> list[dict[str, object]]:
+    tell, done = teller(list(reference.texts), emit), 0
+    entries = []
+    for number, text in enumerate(reference.texts):
+        rows = reference.rows(done, text.windows.scored)
+        done += len(rows)
+        with told_disk(folder), (folder / f"{number}{_BITS}").open("wb") as file:
+            for bits in own.bits(text.windows, -rows["following"]):
+                bits.append(file)
+                tell(text.windows.size)
+        entries.append(_entry(text, [], apart))
+    return entries
+
+
+def _entry(text: StoredText, worst: list[dict[str, object]], apart: str = "") -> dict[str, object]:
     windows = text.windows
     return {
         "label": text.label,
@@ -114,6 +148,7 @@ def _entry(text: StoredText, worst: list[dict[str, object]]) -> dict[str, object
         "first": windows.first,
         "scored_each": windows.scored_each,
         "worst": worst,
+        "apart": apart,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from edgeshrink.errors import DataError
 from edgeshrink.evaluate.compact import compact
 from edgeshrink.evaluate.distances import Distances
 from edgeshrink.evaluate.reference import OPENING, ROWS, StoredText, read_reference, write_index
+from edgeshrink.evaluate.spelling import Spelling, write_spelling
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.evaluate.walk import Batch, Comparison, told_disk, walk
 from edgeshrink.evaluate.windows import Windows, batch_for, cut_round, cut_windows, windows_of_round
@@ -35,8 +37,11 @@ def reference_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
             if texts:
                 with open_for(subject, texts, vocab_size, threads) as session:
                     opening = _write_rows(session, texts, file.write, threads, emit)
-                if parameters["tokens_each"] is None:
-                    np.save(folder / OPENING, opening)
+                    if parameters["tokens_each"] is None:
+                        np.save(folder / OPENING, opening)
+                    else:
+                        windows = (ids for text in texts for ids in text.windows.ids)
+                        write_spelling(folder, Spelling.of(session, chain.from_iterable(windows)))
             file.flush()
             os.fsync(file.fileno())
         write_index(folder, parameters["index"], texts, vocab_size, notes)

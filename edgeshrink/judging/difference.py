@@ -34,7 +34,7 @@ def _slice(a: Slice, b: Slice) -> Slice:
         for mine in b.metrics
         if (theirs := a.metric(mine.name)) is not None and theirs.unit == mine.unit
     )
-    return replace(b, items=min(a.items, b.items), metrics=metrics, parts=(), worst=(), notes=())
+    return replace(b, items=min(a.items, b.items), metrics=metrics, parts=(), worst=(), notes=(), failures=None)
 
 
 def _metric(a: Metric, b: Metric) -> Metric:

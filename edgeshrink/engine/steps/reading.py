@@ -30,7 +30,7 @@ class ReadReference:
     tokens_each: int
     runtime_build: str
     id: ClassVar[str] = "read-reference"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def key_parts(self) -> Mapping[str, Any]:
         texts = [[text.label, text.title, text.text.sha256, text.round] for text in self.texts]
@@ -66,20 +66,28 @@ class ReadReference:
 
 @dataclass(frozen=True)
 class ReadCandidate:
-    """Result: a folder that `evaluate.reading.load_read` reads. `reference`: a ReadReference's folder and digest."""
+    """Result: a folder that `evaluate.reading.load_read` reads. `reference`: a ReadReference's folder and digest.
+
+    `context`: tokens that a window may take where the vocabulary is another.
+    """
 
     subject: Subject
     subject_sha256: str
     reference: tuple[Path, str]
+    context: int
     threads: int
     runtime_build: str
     id: ClassVar[str] = "read-candidate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def key_parts(self) -> Mapping[str, Any]:
         return {
             "inputs": {"subject": self.subject_sha256, "reference": self.reference[1]},
-            "parameters": {"runtime": self.subject.runtime, "delegate": self.subject.delegate},
+            "parameters": {
+                "runtime": self.subject.runtime,
+                "delegate": self.subject.delegate,
+                "context": self.context,
+            },
             "tools": {"runtime": self.runtime_build},
         }
 
@@ -87,7 +95,12 @@ class ReadCandidate:
 
     def call(self, workdir: Path, listener: Listener) -> None:
         read_candidate(
-            self.subject, read_reference(self.reference[0]), workdir, threads=self.threads, listener=listener
+            self.subject,
+            read_reference(self.reference[0]),
+            workdir,
+            context=self.context,
+            threads=self.threads,
+            listener=listener,
         )
 
     def ensures(self, workdir: Path) -> None:

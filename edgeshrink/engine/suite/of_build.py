@@ -28,12 +28,13 @@ def examination_of(
     workshop: Workshop, suite: Suite, floor: QualityFloor, candidate: Subject, sha256: str, context: int, gains: Gains
 ) -> Examination | Unmeasured:
     """The same, not yet run. `context`: tokens that the artifact takes."""
-    if workshop.reference_too_big is not None:
-        return Unmeasured(workshop.reference_too_big)
-    file, request = workshop.reference_file, workshop.request
+    standard, request = workshop.standard, workshop.request
+    if standard.reference_too_big is not None:
+        return Unmeasured(standard.reference_too_big)
+    file = standard.reference_file
     return Examination(
         suite=suite,
-        reference=Side(Subject(file.path, "llama_cpp", "cpu"), file.sha256, workshop.reference_name),
+        reference=Side(Subject(file.path, "llama_cpp", "cpu"), file.sha256, standard.reference_name),
         candidate=Side(candidate, sha256, candidate.path.name),
         floor=floor,
         seed=request.seed,
@@ -47,4 +48,4 @@ def examination_of(
 
 def gains_of_build(workshop: Workshop, artifact_bytes: int) -> Gains:
     """What is gained over the source's own weights."""
-    return gains_over_source(artifact_bytes, workshop.source_bytes, "the source's weights")
+    return gains_over_source(artifact_bytes, workshop.standard.source_bytes, "the source's weights")

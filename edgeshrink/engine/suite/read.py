@@ -61,11 +61,13 @@ class ReadTexts:
                 subject=other.subject,
                 subject_sha256=other.sha256,
                 reference=(stored.folder, combined_sha256(stored.digests.items())),
+                context=examination.context,
                 threads=examination.threads,
                 runtime_build=other.runtime_build,
             )
         )
         read = load_read(said.folder)
+        self.notes.extend(dict.fromkeys(text.apart for text in read if text.apart and text.apart not in self.notes))
         self.tokens += sum(text.windows * text.scored_each for text in read)
         self._read.extend(read)
 

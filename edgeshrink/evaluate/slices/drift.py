@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeshrink.core.behaviour import Confidence, Part, Slice
 from edgeshrink.evaluate.clusters import Clusters
+from edgeshrink.evaluate.slices.bits_per_byte import without_distances
 from edgeshrink.evaluate.slices.interface import ReadText
 from edgeshrink.evaluate.slices.text import distance
 from edgeshrink.evaluate.statistics import BLOCK, Doubles
@@ -16,6 +17,7 @@ from edgeshrink.evaluate.statistics import BLOCK, Doubles
 NAME = "drift"
 SLICE = "long-context/drift"
 METRICS = ("KL growth", "late KL")
+_TITLE = "Divergence along the window"
 
 
 def metrics(labels: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -24,6 +26,9 @@ def metrics(labels: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
 
 def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]:
     """Growth: mean KL over the last quarter of each window's scored positions, minus that over the first quarter."""
+    if apart := without_distances(texts, dict.fromkeys(METRICS, ("nats", "lower"))):
+        yield Slice(SLICE, _TITLE, sum(text.windows for text in texts), None, apart)
+        return
     windows = [window for text in texts for window in _windows(text)]
     if not windows:
         return
@@ -31,7 +36,7 @@ def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]
     clusters = Clusters(np.ones(len(windows), np.int64), confidence.each, "windows")
     yield Slice(
         name=SLICE,
-        title="Divergence along the window",
+        title=_TITLE,
         items=len(windows),
         chance=None,
         metrics=(distance("KL growth", clusters.mean(late - early)), distance("late KL", clusters.mean(late))),

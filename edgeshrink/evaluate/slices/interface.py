@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, Literal, Protocol
 
 from edgeshrink.core.behaviour import Confidence, Slice, Specimen
+from edgeshrink.evaluate.bits import Bits
 from edgeshrink.evaluate.distances import Distances
 from edgeshrink.evaluate.probes import Answer, Probe
 
@@ -131,7 +132,8 @@ class AskingFamily(Protocol):
 @dataclass(frozen=True, slots=True)
 class ReadText:
     """One labelled text ("general", "code", "de") as both models read it: `distances` in windows of `scored_each`
-    positions, which begin at `first` of each window."""
+    positions, which begin at `first` of each window. `apart`: why the models' vocabularies have no distance; then
+    `distances` are empty, and `bits` are all there is."""
 
     label: str
     title: str
@@ -141,6 +143,13 @@ class ReadText:
     distances: Distances = field(repr=False)
     worst: tuple[Specimen, ...] = ()
     """The positions that diverge most: what stands before, what follows, what each model holds most probable."""
+    bits: Bits | None = field(default=None, repr=False)
+    apart: str = ""
+
+    @property
+    def positions(self) -> int:
+        """Those that are scored."""
+        return self.windows * self.scored_each
 
 
 class ReadingFamily(Protocol):

@@ -10,12 +10,14 @@ import numpy as np
 from edgeshrink.core.behaviour import Confidence, Metric, Part, Slice
 from edgeshrink.evaluate.clusters import Clusters, Figure, column
 from edgeshrink.evaluate.paired import BINS
+from edgeshrink.evaluate.slices.bits_per_byte import without_distances
 from edgeshrink.evaluate.slices.interface import ReadText
 from edgeshrink.evaluate.statistics import Doubles
 
 NAME = "next-token"
 SLICE = "calibration/next-token"
 METRICS = ("calibration error", "Brier", "over-confidence")
+_TITLE = "Calibration of the next token"
 _SIDES = ("reference_", "")
 """What the names of both models' figures begin with in Distances."""
 
@@ -29,6 +31,9 @@ def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]
     much confidence exceeds the share that is right."""
     if not texts:
         return
+    if apart := without_distances(texts, dict.fromkeys(METRICS, ("share", "lower"))):
+        yield Slice(SLICE, _TITLE, _positions(texts), None, apart)
+        return
     labels = dict.fromkeys(text.label for text in texts)
     parts = []
     for label in labels:
@@ -38,7 +43,7 @@ def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]
     clusters = Clusters.of(texts, confidence.each)
     yield Slice(
         name=SLICE,
-        title="Calibration of the next token",
+        title=_TITLE,
         items=_positions(texts),
         chance=None,
         metrics=(
@@ -51,7 +56,7 @@ def slices(texts: Sequence[ReadText], confidence: Confidence) -> Iterator[Slice]
 
 
 def _positions(texts: Sequence[ReadText]) -> int:
-    return sum(len(text.distances.confidence) for text in texts)
+    return sum(text.positions for text in texts)
 
 
 def _gap(texts: Sequence[ReadText], side: str) -> Doubles:

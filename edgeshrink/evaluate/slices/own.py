@@ -10,7 +10,7 @@ from typing import Any
 
 from edgeshrink.evaluate.answers import answered
 from edgeshrink.evaluate.own_items import LinesAt, OwnLine, own_line
-from edgeshrink.evaluate.probes import Answer, Choose, Chosen, Generate, Probe, Prompt, Refused, Said
+from edgeshrink.evaluate.probes import Answer, Choose, Chosen, Probe, Prompt, Refused, Said
 from edgeshrink.evaluate.scorers.choice import preferred, weighed
 from edgeshrink.evaluate.scorers.registry import CHOICE, scorer
 from edgeshrink.evaluate.slices.interface import Answered, Item, MetricFacts, Score, Settings, Shown, SliceFacts
@@ -104,8 +104,7 @@ def _item(line: OwnLine, table: Mapping[str, Any], number: int, *, chat: bool) -
     if line.scorer == CHOICE:
         probe = Choose(prompt, tuple(_behind(prompt, choice) for choice in line.choices))
     else:
-        ends = line.scorer == "exact" and not prompt.messages and "\n" not in str(line.expected)
-        probe = Generate(prompt, line.max_tokens, line.stop or (("\n",) if ends else ()))
+        probe = line.written(chat=chat)
     facts: dict[str, Any] = {
         "slice": _name(table),
         "scorer": line.scorer,

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from edgeshrink.core.behaviour import Confidence, Metric, Part, Slice, Specimen
+from edgeshrink.core.behaviour import Confidence, Failures, Metric, Part, Slice, Specimen
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.slices.figures import cannot_do, figures, nothing_claimed
 from edgeshrink.evaluate.slices.identity import question
 from edgeshrink.evaluate.slices.interface import MetricFacts, Score, SliceFacts, Value
+from edgeshrink.evaluate.slices.rights import RIGHT
 from edgeshrink.evaluate.statistics import Doubles
 
 WORST = 5
@@ -59,6 +60,20 @@ class Column:
         """Over all items, or over those `rows`."""
         reference, candidate = (self._array(values, rows) for values in self._values)
         return figures(self.facts, reference, candidate, confidence)
+
+    def failures(self) -> Failures | None:
+        """Of items that are done or failed; None where they have another kind of value."""
+        reference, candidate = (self._array(values, None) for values in self._values)
+        both = np.stack([reference, candidate])
+        if self.facts.kind != "share" or self.facts.distance or not both.size or not np.isin(both, (0.0, 1.0)).all():
+            return None
+        failed, fails = both == (0.0 if self.facts.better == "higher" else 1.0)
+        return Failures(
+            items=len(reference),
+            inherited=int((failed & fails).sum()),
+            lost=int((~failed & fails).sum()),
+            new=int((failed & ~fails).sum()),
+        )
 
     def _array(self, values: array[float], rows: array[int] | None) -> Doubles:
         found = np.frombuffer(values, np.float64) if len(values) else np.empty(0)
@@ -141,6 +156,7 @@ class _Counted:
             metrics=tuple(metrics),
             parts=tuple(parts),
             worst=self._worst.specimens() if why is None else (),
+            failures=self._columns.get(RIGHT.name, first).failures(),
         )
 
 

@@ -60,6 +60,12 @@ def test_a_chat_a_turn_and_plain_text_are_asked_as_they_are_meant(tmp_path: Path
     assert {key: prompt.text for key, prompt in plain.items()} == {"mine-2": "Which city?", "mine-3": "The city is"}
 
 
+def test_a_schema_is_what_an_answer_must_fit(tmp_path: Path) -> None:
+    schema = {"type": "object", "required": ["city"]}
+    (item,) = _items(_settings(own_table(_file(tmp_path, {"prompt": "Where?", "schema": schema}), name="mine")))
+    assert _values(item, _said('{"city": "Rome"}'), _said("Rome")) == [{"right": (1.0, 0.0)}]
+
+
 def test_the_table_knows_the_files_digest_lines_and_what_guessing_scores(tmp_path: Path) -> None:
     file = _file(
         tmp_path,

@@ -10,6 +10,7 @@ import pytest
 
 from edgeshrink.core.behaviour import Confidence, Metric, Slice
 from edgeshrink.core.reading import Measured, Reading, Unmeasured
+from edgeshrink.evaluate.bits import Bits
 from edgeshrink.evaluate.clusters import Clusters
 from edgeshrink.evaluate.distances import Distances
 from edgeshrink.evaluate.slices import drift, next_token, text
@@ -46,7 +47,16 @@ def read(label: str = "en", seed: int = 1, windows: int = WINDOWS, **changed: An
     }
     for name, change in changed.items():
         figures[name] = change(figures[name])
-    return ReadText(label, label.title(), windows, FIRST, EACH, Distances(**figures))
+    sizes = random.integers(1, 7, count)
+    bits = Bits(figures["nll"], sizes, figures["reference_nll"], sizes)
+    return ReadText(label, label.title(), windows, FIRST, EACH, Distances(**figures), bits=bits)
+
+
+def apart(reference_bytes: Any, own_bytes: Any) -> ReadText:
+    """As `read`, of models whose tokens spell so many bytes at each position."""
+    d = read().distances
+    bits = Bits(d.nll, own_bytes, d.reference_nll, reference_bytes)
+    return ReadText("en", "En", WINDOWS, FIRST, EACH, Distances.none(), bits=bits, apart="its vocabulary is another")
 
 
 def one(found: Any) -> Slice:
@@ -77,11 +87,14 @@ def test_a_texts_figures_are_their_definitions() -> None:
         "max KL": d.kl.max(),
         "same top": d.same_top.mean(),
         "perplexity ratio": math.exp(d.nll.mean()) / math.exp(d.reference_nll.mean()),
+        "bits per byte": d.nll.sum() / math.log(2) / given.bits.nbytes.sum(),  # type: ignore[union-attr]
     }
     assert {one.name: value(one.candidate) for one in found.metrics} == pytest.approx(expected)
     assert value(metric(found, "same top").loss) == pytest.approx(1 - d.same_top.mean())
     assert value(metric(found, "perplexity ratio").loss) == pytest.approx(expected["perplexity ratio"] - 1)
-    assert all(isinstance(one.reference, Unmeasured) for one in found.metrics)
+    *distances, bits = found.metrics
+    assert all(isinstance(one.reference, Unmeasured) for one in distances)
+    assert value(bits.candidate) - value(bits.reference) == pytest.approx(value(bits.loss))
 
 
 def test_rounds_of_one_text_are_one_slice_and_labels_stand_apart() -> None:
@@ -196,6 +209,57 @@ def test_what_is_not_finite_is_unmeasured_and_counted() -> None:
     assert metric(found, "mean KL").bounds is None
     assert isinstance(one(drift.slices([given], GATES)).metrics[0].loss, Unmeasured)
     assert one(next_token.slices([given], GATES)).metrics[0].loss == why
+
+
+def test_bits_of_equally_long_tokens_have_the_interval_of_a_mean() -> None:
+    fours = np.full(WINDOWS * EACH, 4)
+    given = apart(fours, fours)
+    found, clusters = metric(one(text.slices([given], GATES)), "bits per byte"), Clusters.of([given], GATES.each)
+    d = read().distances
+    bits = (d.reference_nll / math.log(2) / 4, d.nll / math.log(2) / 4)
+    for reading, values in zip((found.reference, found.candidate, found.loss), (*bits, bits[1] - bits[0]), strict=True):
+        expected = clusters.mean(values)
+        assert isinstance(reading, Measured) and isinstance(expected.reading, Measured)
+        assert (reading.value, reading.low, reading.high) == pytest.approx(
+            (expected.reading.value, expected.reading.low, expected.reading.high)
+        )
+    assert expected.bounds is not None and bounds(found) == pytest.approx(expected.bounds)
+
+
+def test_bits_of_other_tokens_have_the_error_of_the_jackknife() -> None:
+    random = np.random.default_rng(3)
+    given = apart(random.integers(1, 7, WINDOWS * EACH), random.integers(0, 8, WINDOWS * EACH))
+    found, clusters = metric(one(text.slices([given], GATES)), "bits per byte"), Clusters.of([given], GATES.each)
+    own, bits = clusters.sums, given.bits
+    assert bits is not None
+    sums = [own(values.astype(float)) for values in (bits.nll, bits.nbytes, bits.reference_nll, bits.reference_nbytes)]
+    count = len(clusters.sizes)
+    left = np.array([[each.sum() - each[n] for each in sums] for n in range(count)])
+    ratios = (left[:, 0] / left[:, 1] - left[:, 2] / left[:, 3]) / math.log(2)
+    error = math.sqrt((count - 1) / count * ((ratios - ratios.mean()) ** 2).sum())
+    low, high = bounds(found)
+    stats = pytest.importorskip("scipy.stats")
+    assert (high - low) / 2 == pytest.approx(error * stats.t.ppf(0.5 + GATES.each / 2, count - 1), rel=0.02)
+    assert (low + high) / 2 == pytest.approx(value(found.loss))
+
+
+def test_models_of_other_vocabularies_have_bits_and_no_distance() -> None:
+    given = apart(np.full(WINDOWS * EACH, 4), np.full(WINDOWS * EACH, 4))
+    *distances, bits = one(text.slices([given], GATES)).metrics
+    more = (*one(drift.slices([given], GATES)).metrics, *one(next_token.slices([given], GATES)).metrics)
+    for each in (*distances, *more):
+        assert each.reference == each.candidate == each.loss == Unmeasured("its vocabulary is another")
+        assert each.bounds is None
+    sound = {each.name: (each.unit, each.better) for each in one(text.slices([read()], GATES)).metrics}
+    assert {each.name: (each.unit, each.better) for each in (*distances, bits)} == sound
+    assert isinstance(bits.loss, Measured)
+
+
+def test_bits_need_bytes() -> None:
+    nothing = np.zeros(WINDOWS * EACH, np.int64)
+    assert metric(one(text.slices([apart(nothing, nothing)], GATES)), "bits per byte").loss == Unmeasured(
+        "nothing was counted"
+    )
 
 
 def test_one_block_has_no_interval() -> None:

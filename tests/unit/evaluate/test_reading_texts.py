@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from built_gguf import Builder
+from built_gguf import Builder, build_gguf
 
 from edgeshrink.catalog.texts import Text
 from edgeshrink.core.events import Progress, silent
@@ -44,14 +44,23 @@ def read(path: Path, texts: Sequence[LabelledText], folder: Path) -> Reference:
     return read_texts(subject(path), texts, folder, name="F32", context=CONTEXT, threads=1, tokens_each=TOKENS)
 
 
+def candidate_of(path: Path, reference: Reference, folder: Path) -> tuple[ReadText, ...]:
+    return read_candidate(subject(path), reference, folder, context=CONTEXT, threads=1)
+
+
 @pytest.fixture(scope="module")
 def stored(built: Builder, story_text: Text, tmp_path_factory: pytest.TempPathFactory) -> Reference:
     return read(built("F32").path, labelled(story_text), tmp_path_factory.mktemp("read"))
 
 
 @pytest.fixture(scope="module")
+def demo_gguf(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_gguf(demo_model, tmp_path_factory.mktemp("demo") / "demo.gguf", "Q8_0").path
+
+
+@pytest.fixture(scope="module")
 def candidate(built: Builder, stored: Reference, tmp_path_factory: pytest.TempPathFactory) -> tuple[ReadText, ...]:
-    return read_candidate(subject(built("Q4_0").path), stored, tmp_path_factory.mktemp("candidate"), threads=1)
+    return candidate_of(built("Q4_0").path, stored, tmp_path_factory.mktemp("candidate"))
 
 
 def test_a_texts_windows_are_scored_from_early_on(stored: Reference, candidate: tuple[ReadText, ...]) -> None:
@@ -106,7 +115,7 @@ def test_rounds_follow_each_other_and_say_when_a_text_has_no_more(
     assert len(rounds[3].texts) == len(rounds[3].notes) == len(rounds[4].notes) == 2 and not rounds[4].texts
     assert rounds[3].notes[0] == f"text/first: all of its {stored.texts[0].tokens:,} tokens are read"
     (tmp_path / "nothing").mkdir()
-    assert read_candidate(subject(built("Q4_0").path), rounds[4], tmp_path / "nothing", threads=1) == ()
+    assert candidate_of(built("Q4_0").path, rounds[4], tmp_path / "nothing") == ()
 
 
 def test_the_worst_positions_are_shown_side_by_side(candidate: tuple[ReadText, ...]) -> None:
@@ -118,12 +127,55 @@ def test_the_worst_positions_are_shown_side_by_side(candidate: tuple[ReadText, .
         assert (text.worst[0].reference == text.worst[0].candidate) == bool(text.distances.same_top[index])
 
 
-def test_another_vocabulary_is_no_candidate(demo_model: Path, stored: Reference, tmp_path: Path) -> None:
-    from built_gguf import build_gguf
+def test_bits_are_those_of_the_logits_and_bytes_those_of_the_text(
+    built: Builder, stored: Reference, candidate: tuple[ReadText, ...]
+) -> None:
+    for text, given in zip(candidate, stored.texts, strict=True):
+        assert text.bits is not None and not text.apart
+        assert text.bits.nll == pytest.approx(text.distances.nll)
+        assert text.bits.reference_nll == pytest.approx(text.distances.reference_nll)
+        assert np.array_equal(text.bits.nbytes, text.bits.reference_nbytes)
+        with llama_cpp.load(built("F32").path, context=64, threads=1, vocab_only=True) as session:
+            for number, ids in enumerate(given.windows.ids):
+                spelled = session.detokenize(ids[17:], special=False)
+                scored = text.bits.nbytes[number * 111 : (number + 1) * 111]
+                assert scored.sum() - len(spelled) in (0, 1)  # detokenize leaves a space out in front of a text
 
-    other = build_gguf(demo_model, tmp_path / "demo.gguf", "Q8_0")
-    with pytest.raises(DataError, match="tokens in its vocabulary, the reference 512"):
-        read_candidate(subject(other.path), stored, tmp_path, threads=1)
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_another_vocabulary_is_compared_by_what_the_text_costs(
+    built: Builder, demo_gguf: Path, stored: Reference, story_text: Text, turned: bool, tmp_path: Path
+) -> None:
+    """Against every logit of the same bytes, cut as the model itself cuts them."""
+    teacher, student = (demo_gguf, built("F32").path) if turned else (built("F32").path, demo_gguf)
+    reference = read(demo_gguf, labelled(story_text), tmp_path / "demo") if turned else stored
+    texts = candidate_of(student, reference, tmp_path)
+    windows = reference.texts[0].windows
+    with (
+        llama_cpp.load(teacher, context=64, threads=1, vocab_only=True) as spelling,
+        llama_cpp.load(student, context=CONTEXT, threads=1, exact=True) as session,
+    ):
+        nats, nbytes = 0.0, 0
+        for ids in windows.ids:
+            pieces = [spelling.piece(token) for token in ids]
+            text, begin = b"".join(pieces), len(b"".join(pieces[:17]))
+            own = [session.bos_id, *session.tokenize(text.decode(), add_special=False, parse_special=True)]
+            own = own[:CONTEXT]
+            rows = session.logits(own).astype(np.float64)  # type: ignore[arg-type]
+            logs = rows - np.logaddexp.reduce(rows, axis=1)[:, None]
+            whole = b"".join(session.piece(token) for token in own[1:])  # type: ignore[arg-type]
+            at = -(len(whole) > len(text))
+            for position, token in enumerate(own[1:]):
+                size = len(session.piece(token))  # type: ignore[arg-type]
+                if at >= begin:
+                    nats -= logs[position, token]
+                    nbytes += size
+                at += size
+    bits = texts[0].bits
+    assert bits is not None and "its vocabulary is another: " in texts[0].apart
+    assert not texts[0].distances.has_reference and texts[0].worst == ()
+    assert (bits.nll.sum(), bits.nbytes.sum()) == pytest.approx((nats, nbytes), rel=1e-5)
+    assert abs(int(bits.reference_nbytes.sum()) - nbytes) < 16 * len(windows.ids)
 
 
 def test_a_text_that_is_too_short_is_refused(built: Builder, tmp_path: Path) -> None:
@@ -139,7 +191,7 @@ def test_steps_keep_both_sides_and_run_once(
         subject(built("F32").path), "a" * 64, "F32", tuple(labelled(story_text)), CONTEXT, 1, TOKENS, "build"
     )
     kept = store.run(first, told.append)
-    second = ReadCandidate(subject(built("Q4_0").path), "b" * 64, (kept.folder, "c" * 64), 1, "build")
+    second = ReadCandidate(subject(built("Q4_0").path), "b" * 64, (kept.folder, "c" * 64), CONTEXT, 1, "build")
     found = load_read(store.run(second, told.append).folder)
     assert read_reference(kept.folder).row_bytes > 0
     for ours, theirs in zip(found, candidate, strict=True):

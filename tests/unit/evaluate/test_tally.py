@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgeshrink.core.behaviour import Confidence, Metric
+from edgeshrink.core.behaviour import Confidence, Failures, Metric
 from edgeshrink.core.reading import Measured, Unmeasured
 from edgeshrink.errors import DataError
 from edgeshrink.evaluate.paired import tango
@@ -291,3 +291,39 @@ def test_without_any_answer_both_slices_say_so() -> None:
         assert found.items == 0
         assert isinstance(found.metrics[0].loss, Unmeasured)
         assert found.notes == ("no task of this suite is one that the reference can do",)
+
+
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_failures_are_inherited_lost_or_new(better: str) -> None:
+    pairs: list[tuple[Value, Value]] = [(1.0, 1.0)] * 50 + [(1.0, 0.0)] * 9 + [(0.0, 1.0)] * 2 + [(0.0, 0.0)] * 19
+    if better == "lower":
+        pairs = [(1 - first, 1 - second) for first, second in pairs]  # type: ignore[operator]
+    tally = Tally([SliceFacts("a", "A", (MetricFacts("wrong", "share", better=better),))], CONFIDENCE)  # type: ignore[arg-type]
+    for number, pair in enumerate([*pairs, *pairs[:3]]):  # a question that came before does not count again
+        tally.add(_score(number % len(pairs), {"wrong": pair}))
+    assert tally.slices()[0].failures == Failures(items=80, inherited=19, lost=9, new=2)
+
+
+def test_failures_are_of_right_answers_where_a_slice_has_such() -> None:
+    agreement = MetricFacts("agreement", "share")
+    tally = Tally([SliceFacts("a", "A", (agreement, RIGHT), chance=0.0)], CONFIDENCE)
+    tally.add(_score(1, {"agreement": (1.0, 1.0), "right": (1.0, 0.0)}))
+    tally.add(_score(2, {"agreement": (0.0, 1.0)}))
+    assert tally.slices()[0].failures == Failures(items=1, inherited=0, lost=1, new=0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "pair"),
+    [
+        (MetricFacts("loops", "mean", better="lower"), (0.0, 1.0)),
+        (MetricFacts("score", "share"), (0.5, 1.0)),
+        (MetricFacts("changed", "share", better="lower", distance=True), (0.0, 1.0)),
+        (MetricFacts("calibration error", "calibration error", better="lower"), ((1.0, 1.0), (1.0, 0.0))),
+        (RIGHT, None),
+    ],
+)
+def test_what_is_neither_done_nor_failed_has_no_failures(facts: MetricFacts, pair: tuple[Value, Value] | None) -> None:
+    tally = Tally([SliceFacts("a", "A", (facts,))], CONFIDENCE)
+    if pair is not None:
+        tally.add(_score(1, {facts.name: pair}))
+    assert tally.slices()[0].failures is None
