@@ -42,6 +42,11 @@ class SourceTokenizer:
         self._tokenizer.encode_special_tokens = not parse_special
         return [entry.ids for entry in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """For each text the characters (from, to) that each id of `encode(parse_special=True)` covers."""
+        self._tokenizer.encode_special_tokens = False
+        return [entry.offsets for entry in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
     def frame(self, text: str) -> list[int]:
         """The ids of one text as the library frames it, BOS and EOS included."""
         return list(self._tokenizer.encode(text, add_special_tokens=True).ids)
