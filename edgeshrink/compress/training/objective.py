@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 
@@ -26,7 +25,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """`total`: the sum, not the mean, of weight * loss over the batch, with its gradient; `parts`: sums by name, without.
+    """`total`: the sum, not the mean, of weight * loss over the batch, with its gradient; `parts`: sums by name.
 
     The loop divides by the weight of the whole step, so that rows may be cut into any micro-batches and workers.
     """
@@ -56,7 +55,6 @@ class Objective(nn.Module):
         """The batch to learn from: itself, or one that is written for this step (on-policy)."""
         return batch
 
-    @torch.no_grad()
     def held_out(self, batch: Batch) -> Losses:
-        """As trained, but on the given text, and with the part "cross-entropy" of the text itself."""
+        """As trained, but on the given text, and with the part "cross-entropy" of the text itself. Under no_grad."""
         raise NotImplementedError
