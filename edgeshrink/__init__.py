@@ -23,26 +23,37 @@ if TYPE_CHECKING:
     from edgeshrink.core.network import TorchNetwork
     from edgeshrink.core.report import Comparison, Report
     from edgeshrink.core.session import CoolDown, SessionOptions
+    from edgeshrink.core.shrinking import ShrinkStep
+    from edgeshrink.core.shrinking_request import Teaching
     from edgeshrink.core.signature import BuildIntegrity, Verification
+    from edgeshrink.core.training import ObjectiveSettings, TrainingSettings
     from edgeshrink.engine.planner import Outlook
 
 __version__ = "0.1.0"
 __all__ = [
     "CoolDown",
+    "ObjectiveSettings",
     "SessionOptions",
+    "Teaching",
     "TorchNetwork",
+    "TrainingSettings",
     "__version__",
     "build",
     "build_all",
     "bundle",
+    "distill",
     "evaluate",
     "plan",
     "profile",
+    "prune",
     "rebuild",
     "verify",
 ]
 _VALUES = {
     "CoolDown": "edgeshrink.core.session",
+    "ObjectiveSettings": "edgeshrink.core.training",
+    "Teaching": "edgeshrink.core.shrinking_request",
+    "TrainingSettings": "edgeshrink.core.training",
     "SessionOptions": "edgeshrink.core.session",
     "TorchNetwork": "edgeshrink.core.network",
 }
@@ -134,6 +145,62 @@ def evaluate(
 
     request = Request(model=None if reference is None else str(reference), **arguments)
     return run(Path(artifact), request, attribute=attribute, listener=listener or silent)
+
+
+def prune(
+    model: str | None,
+    out: str | Path,
+    *,
+    share: float | None = None,
+    artifact_bytes: int | None = None,
+    decode_tok_s: float | None = None,
+    scheme: str | None = None,
+    methods: tuple[str, ...] = (),
+    cycles: int = 1,
+    teaching: Teaching | None = None,
+    listener: Listener | None = None,
+    **arguments: Any,
+) -> ShrinkStep:
+    """Cut `model` (None: the demo) to a `share` of its parameters, or to what the device allows of `scheme`, and write
+    it to `out` as a Hugging Face folder; `teaching` heals it. How it behaves beside the whole stands in `.behaviour`.
+
+    Raises edgeshrink.errors.Error; then nothing is left behind.
+    """
+    from edgeshrink.core.events import silent
+    from edgeshrink.core.request import Request
+    from edgeshrink.core.shrinking_request import PruneRequest
+    from edgeshrink.engine.shrink.prune import prune as run
+
+    goal = {"share": share, "artifact_bytes": artifact_bytes, "decode_tok_s": decode_tok_s, "scheme": scheme}
+    request = Request(model=model, out=Path(out), **arguments)
+    step, _ = run(
+        PruneRequest(request, methods=methods, cycles=cycles, teaching=teaching, **goal),  # type: ignore[arg-type]
+        listener=listener or silent,
+    )
+    return step
+
+
+def distill(
+    teacher: str,
+    student: str,
+    out: str | Path,
+    teaching: Teaching,
+    *,
+    listener: Listener | None = None,
+    **arguments: Any,
+) -> ShrinkStep:
+    """Let `student` learn from `teacher` as `teaching` says, and write it to `out` as a Hugging Face folder.
+
+    A run that was broken off goes on when it is called again with the same arguments. Raises edgeshrink.errors.Error.
+    """
+    from edgeshrink.core.events import silent
+    from edgeshrink.core.request import Request
+    from edgeshrink.core.shrinking_request import DistillRequest
+    from edgeshrink.engine.shrink.distill import distill as run
+
+    request = Request(model=teacher, out=Path(out), **arguments)
+    step, _ = run(DistillRequest(request, student, teaching), listener=listener or silent)
+    return step
 
 
 def bundle(

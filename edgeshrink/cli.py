@@ -19,6 +19,8 @@ _COMMANDS = {
     "targets": "targets and device profiles, each with its budget",
     "plan": "what fits, before any work",
     "build": "take a model to a measured, judged file",
+    "prune": "a smaller model of the same family, cut where it hurts least, and healed",
+    "distill": "a student learns from a teacher; what it learnt and lost, slice by slice",
     "run": "say something with what was built",
     "evaluate": "what compression broke, slice by slice, and whether that may ship",
     "compare": "two artifacts or reports: quality, size, speed and memory, for a CI job",
@@ -34,7 +36,7 @@ _COMMANDS = {
     "cache": "what the store holds, and why a step ran",
 }
 
-_GO_ON = ("build", "profile", "evaluate", "compare")
+_GO_ON = ("build", "prune", "distill", "profile", "evaluate", "compare")
 
 
 class _LazyGroup(click.Group):

@@ -24,6 +24,7 @@ os.environ.setdefault("EDGESHRINK_RUNNERS", str(store_root() / "runners"))
 
 # A suite takes longer than a build: tests that are about one ask for it.
 os.environ["EDGESHRINK_SUITE"] = "none"
+os.environ["EDGESHRINK_SHRINK"] = "never"
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 

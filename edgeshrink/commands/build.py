@@ -20,6 +20,7 @@ from edgeshrink.commands.options import (
     yes_option,
 )
 from edgeshrink.commands.suite_options import suite_options
+from edgeshrink.commands.training_options import shrink_options
 from edgeshrink.core.request import Request
 from edgeshrink.errors import UsageError
 
@@ -41,6 +42,7 @@ from edgeshrink.errors import UsageError
 @click.option(
     "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."
 )
+@shrink_options
 @click.option("--locked", is_flag=True, help="Refuse a build that differs in anything from what the lock pins.")
 @click.option(
     "--lock",

@@ -85,6 +85,21 @@ def _pair(value: str) -> tuple[str, str]:
     return pattern, kind
 
 
+def size(_context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """The callback of an option that takes bytes: 2MiB, 1.5GB, 4096."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    if value is None:
+        return None
+    try:
+        found = TypeAdapter(ByteSize).validate_python(value)
+    except ValidationError as error:
+        raise click.BadParameter(f"{value!r} is no size, for example 2MiB", param=parameter) from error
+    if found <= 0:
+        raise click.BadParameter("a size is more than 0", param=parameter)
+    return int(found)
+
+
 def request_of(model: str | None, arguments: dict[str, Any]) -> Request:
     """A Request from the keyword arguments that the shared options give."""
     arguments = {("format" if key == "format_" else key): value for key, value in arguments.items()}

@@ -16,12 +16,14 @@ _STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class LockedModel:
-    """`given` as it was asked for (None: the demo model); `digest` is the sha256 over its files' sha256."""
+    """`given` as it was asked for (None: the demo model); `digest` is the sha256 over its files' sha256. `student`: the
+    digest of the smaller model that was trained and quantized in its place, which is not made again byte for byte."""
 
     given: str | None
     hub_id: str | None
     revision: str | None
     digest: str
+    student: str | None = None
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

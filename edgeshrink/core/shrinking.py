@@ -122,3 +122,8 @@ class Shrinkage:
     rungs: tuple[ShrinkRung, ...]
     refusal: str = ""
     nearest: str = ""
+
+    @property
+    def student(self) -> ModelBrief | None:
+        """The smaller model that the artifact was made from; None where nothing smaller held."""
+        return self.steps[-1].after if self.rungs and self.rungs[-1].kept and not self.refusal else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -27,6 +28,8 @@ from edgeshrink.engine.networks.build import build_network
 from edgeshrink.engine.opened import network_of, open_model
 from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.place import matched, open_place
+from edgeshrink.engine.shrink.smaller import Smaller, may_shrink, smaller
+from edgeshrink.engine.shrink.source import Source
 from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away, version_notes
@@ -95,12 +98,19 @@ def _build(
         ladder = candidates(situation)
         start = first(ladder, preferred_scheme(situation, ladder))
         _ask_for_disk(situation, start, store, confirm)
-        built, rungs = climb(workshop, maker, situation, start, suite)
+        built, rungs, tried = climb(workshop, maker, situation, start, suite)
         report = _tell(workshop, maker, situation, built, rungs)
+        student: Path | None = None
+        if lock is None and may_shrink(workshop, built):
+            found = smaller(Source(workshop), situation, suite, tuple(zip(tried, rungs, strict=True)))
+            report = _tell_smaller(workshop, report, found)
+            built = found.built or built
+            student = None if found.student is None else found.student.folder
         now = lock_of(workshop.request, report, situation.target, situation.profile)
         if lock is not None:
             refuse_drift(lock, pins(now))
-        return write_build_folder(report, built.artifact, now, workshop.model.facts.source.path, out, store.notes)
+        given = workshop.model.facts.source.path
+        return write_build_folder(report, built.artifact, now, given, out, store.notes, student=student)
 
 
 def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Built, rungs: tuple[Rung, ...]) -> Report:
@@ -140,6 +150,20 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
         behaviour=built.behaviour if isinstance(built.behaviour, Behaviour) else None,
         fallback=built.behaviour.trusted_fallback if isinstance(built.behaviour, Behaviour) else None,
     )
+
+
+def _tell_smaller(workshop: Workshop, report: Report, found: Smaller) -> Report:
+    """The report of a build that had to make a smaller model, or could not; its source is the model that was given."""
+    shrinkage = found.shrinkage
+    if found.built is None or found.student is None or found.situation is None:
+        refusal = f"nothing smaller was made: {shrinkage.refusal}; nearest: {shrinkage.nearest}"
+        return replace(report, shrinkage=shrinkage, notes=(*report.notes, refusal))
+    student = found.student.workshop
+    workshop.used.extend(stored for stored in student.used if stored not in workshop.used)
+    student.used[:] = workshop.used
+    maker = exporter(found.situation.format_name, student)
+    told = _tell(student, maker, found.situation, found.built, report.ladder)
+    return replace(told, source=report.source, shrinkage=shrinkage)
 
 
 def _said(built: Built) -> Iterator[str]:

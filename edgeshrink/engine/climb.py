@@ -45,8 +45,9 @@ class Built:
 
 def climb(
     workshop: Workshop, exporter: Exporter, situation: Situation, start: Move, suite: Suite | None
-) -> tuple[Built, tuple[Rung, ...]]:
-    """Until nothing more is to be won; the last rung is the result."""
+) -> tuple[Built, tuple[Rung, ...], tuple[Tried, ...]]:
+    """Until nothing more is to be won; the last rung is the result. What was tried is told in two ways: for the report,
+    and for whoever plans on from there."""
     ladder = candidates(situation)
     budget = gated(situation.profile.budget, workshop.request)
     tried: list[Tried] = []
@@ -88,7 +89,7 @@ def climb(
         )
         built = Built(plan, artifact, delegation, quality, behaviour, measured, verdict)
         rungs.append(_rung(built, move))
-    return built, tuple(rungs)
+    return built, tuple(rungs), tuple(tried)
 
 
 def holds(lines: Iterable[VerdictLine]) -> bool | None:

@@ -34,6 +34,7 @@ def lock_of(request: Request, report: Report, target: Target, profile: DevicePro
     """All pins of the finished build that `report` tells. Paths are named by their last part: a lock may travel."""
     source = report.source
     assert source is not None
+    student = None if report.shrinkage is None else report.shrinkage.student
     matrix = _file(request.imatrix)
     data = {"evaluation text": evaluation_text().sha256}
     if report.compression and report.compression.calibration_sha256:
@@ -47,6 +48,7 @@ def lock_of(request: Request, report: Report, target: Target, profile: DevicePro
             hub_id=source.hub_id,
             revision=source.revision,
             digest=source.digest,
+            student=None if student is None else student.digest,
         ),
         request=LockedRequest(
             target=report.target,
@@ -111,6 +113,11 @@ def locked(request: Request) -> tuple[Request, Lock | None]:
 def pinned(request: Request, lock: Lock) -> Request:
     """The request with what the lock decided; UsageError where it asks for something else."""
     wanted = lock.request
+    if lock.model.student is not None:
+        raise UsageError(
+            "that build trained a smaller model, which no other machine trains to the same bytes",
+            hint="build the folder `student` that it left, with --scheme: that build has a lock of its own",
+        )
     for flag, given, locked in (
         ("--target", request.target, wanted.target),
         ("--profile", request.profile, wanted.profile),

@@ -69,6 +69,8 @@ class Workshop:
     place: Place
     may_install: Callable[[str], bool]
     """Asked before a Python or packages are brought to a device."""
+    teacher: Workshop | None = None
+    """Of the model that this one was made smaller from: what it is compared with. None: with its own source."""
     used: list[Stored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -152,6 +154,11 @@ class Workshop:
         return "F32" if fits else self.model.facts.dtype
 
     @property
+    def standard(self) -> Workshop:
+        """Whose reference everything is compared with."""
+        return self.teacher or self
+
+    @property
     def reference_name(self) -> str:
         """What reports call it."""
         return f"{self.reference_type} GGUF of the source"
@@ -202,6 +209,8 @@ class Workshop:
     @cached_property
     def evaluated_reference(self) -> tuple[Path, str] | Unmeasured:
         """What the reference says on the evaluation text; why not, where it cannot be run here."""
+        if self.teacher is not None:
+            return self.teacher.evaluated_reference
         if self.reference_too_big is not None:
             return Unmeasured(self.reference_too_big)
         stored = self.run(
@@ -236,7 +245,7 @@ class Workshop:
             tensors=tensors,
             delegate=subject.delegate,
             own_checks=own_checks,
-            facts=self.model.facts,
+            facts=self.standard.model.facts,
             vocabulary=self.vocabulary,
             reference=self.evaluated_reference,
             text=evaluation_text(),

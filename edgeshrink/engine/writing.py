@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,16 +20,26 @@ from edgeshrink.report.json import comparison_to_json, report_to_json
 from edgeshrink.report.manifest import write_comparison_manifest, write_manifest
 from edgeshrink.store.notes import Notes
 
+STUDENT = "student"
+"""Where a build that had to make a smaller model leaves it, as a Hugging Face folder."""
 LICENCES = "licenses"
 """Where the licence texts of the source model stand in a build's folder."""
 
 
 def write_build_folder(
-    report: Report, artifact: Finished, lock: Lock, source: Path, folder: Path, notes: Notes
+    report: Report,
+    artifact: Finished,
+    lock: Lock,
+    source: Path,
+    folder: Path,
+    notes: Notes,
+    *,
+    student: Path | None = None,
 ) -> Report:
     """All that a build leaves behind, in `folder`; the report that knows where it stands.
 
-    `source` is the model's folder or file: the licence texts in it go along.
+    `source` is the model's folder or file: the licence texts in it go along. `student`: the smaller model that the
+    artifact was made from, where there is one.
     """
     name = report.artifact.file
     with staged(folder) as staging:
@@ -37,6 +48,8 @@ def write_build_folder(
             placed = f"{name}/{inside}" if report.artifact.files else name
             place(file, placed, staging, folder, sha256, notes)
             known[placed] = sha256
+        if student is not None:
+            shutil.copytree(student, staging / STUDENT)
         _write_reports(report, staging)
         (staging / "MODEL_CARD.md").write_text(model_card(report), encoding="utf-8")
         (staging / LOCK_NAME).write_text(lock_text(lock), encoding="utf-8")

@@ -28,7 +28,8 @@ class Evaluate:
     """Result: `quality.json`, a Quality. `reference` is a folder and its digest, or why there is none.
 
     `delegate` is the backend that is to run it on this machine, `own_checks` what only its format can be asked (None:
-    the plan that it was built by is not known), `tensors` those that are in it, as far as that is known.
+    the plan that it was built by is not known), `tensors` those that are in it, as far as that is known. `facts` are of
+    the model whose reference that is.
     """
 
     artifact: Path
@@ -46,7 +47,7 @@ class Evaluate:
     threads: int
     runtime_build: str
     id: ClassVar[str] = "evaluate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def key_parts(self) -> Mapping[str, Any]:
         reference = self.reference

@@ -73,7 +73,7 @@ def climb(monkeypatch: pytest.MonkeyPatch, *schemes: str) -> str:
         artifact=lambda plan: SimpleNamespace(path=plan.scheme, sha256="", nbytes=1), delegation=lambda *_: None
     )
     situation: Any = SimpleNamespace(request=Request(), profile=SimpleNamespace(budget=None), on_this_host=True)
-    built, _ = module.climb(workshop, exporter, situation, Move(schemes[0], schemes[0], ""), Suite("quick"))
+    built, _, _ = module.climb(workshop, exporter, situation, Move(schemes[0], schemes[0], ""), Suite("quick"))
     return built.plan.scheme
 
 

@@ -1,0 +1,69 @@
+"""What a student learns from: the person's files, or text that the teacher writes; never what a suite asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.core.shrinking_request import Teaching
+from edgeshrink.core.suite import Suite
+from edgeshrink.engine.opened import tokenizer_digest
+from edgeshrink.engine.shrink.source import Source, torch_pins
+from edgeshrink.engine.steps.corpus import BuildCorpus
+from edgeshrink.engine.steps.self_written import FILE, WriteTexts
+from edgeshrink.errors import UsageError
+from edgeshrink.evaluate.kept_apart import asked_items, asked_texts
+from edgeshrink.store import Stored
+from edgeshrink.store.digests import remembered_tree_sha256
+
+SELF_WRITTEN_TOKENS = 1_000_000
+
+
+def learning_text(teacher: Source, student: Source, teaching: Teaching, suite: Suite | None) -> Stored:
+    """The corpus of a run, in the student's tokens. DataError where it holds what the suite (or the comparison that
+    every build makes) asks."""
+    workshop = student.workshop
+    paths = teaching.data or (_written_by(teacher, teaching),)
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"there is no {path}", hint="--data takes text, JSONL, or a folder of datasets")
+    return workshop.run(
+        BuildCorpus(
+            paths=paths,
+            digests=tuple(remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in paths),
+            tokenizer=student.folder,
+            tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
+            length=min(teaching.settings.length, workshop.model.facts.context_length),
+            limit_tokens=_needed(teaching),
+            held_out=teaching.held_out,
+            seed=teaching.settings.seed,
+            learn=teaching.learn,
+            kept_apart=asked_texts(suite),
+            kept_items=asked_items(suite),
+        )
+    )
+
+
+def opened_corpus(stored: Stored) -> Corpus:
+    return Corpus.open(stored.folder)
+
+
+def _needed(teaching: Teaching) -> int | None:
+    """Tokens of the corpus: what was asked for, else as many as the steps will read; None: all there are."""
+    settings = teaching.settings
+    if teaching.tokens is not None:
+        return teaching.tokens
+    return None if settings.steps is None else settings.steps * settings.batch_tokens
+
+
+def _written_by(teacher: Source, teaching: Teaching) -> Path:
+    step = WriteTexts(
+        teacher=teacher.folder,
+        teacher_sha256=teacher.digest,
+        tokens=_needed(teaching) or SELF_WRITTEN_TOKENS,
+        length=min(teaching.settings.length, teacher.workshop.model.facts.context_length),
+        seed=teaching.settings.seed,
+        threads=teacher.workshop.threads,
+        tools=torch_pins(),
+    )
+    return teacher.workshop.run(step).file(FILE)

@@ -1,0 +1,151 @@
+"""The verb `prune`: a smaller model of the same family, healed where there is text to learn from, and examined."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import edgeshrink
+from edgeshrink.compress.calibration import calibration_text
+from edgeshrink.compress.prune.interface import method
+from edgeshrink.compress.prune.sparsifying import SparseMethod, zeros_for
+from edgeshrink.core.events import Listener, silent
+from edgeshrink.core.reading import Unmeasured
+from edgeshrink.core.shape import Shape
+from edgeshrink.core.shrinking import SHRINK_SCHEMA, ModelBrief, PruningTold, ShrinkStep
+from edgeshrink.core.shrinking_request import PruneRequest
+from edgeshrink.core.suite import Suite
+from edgeshrink.core.training import TrainingRecord
+from edgeshrink.core.verdict import Verdict
+from edgeshrink.engine.machine import calibrated
+from edgeshrink.engine.place import open_place
+from edgeshrink.engine.shrink.cut import Pruned, axes_of, cut_to, zeroed
+from edgeshrink.engine.shrink.examined import examined
+from edgeshrink.engine.shrink.failures import failures_of
+from edgeshrink.engine.shrink.folder import check_student_folder, live_page, write_student_folder
+from edgeshrink.engine.shrink.heal import healed
+from edgeshrink.engine.shrink.judged import floor_of, verdict_of
+from edgeshrink.engine.shrink.source import Source, open_source, require_torch
+from edgeshrink.engine.shrink.teaching import page_writer
+from edgeshrink.engine.situation import find_device
+from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
+from edgeshrink.errors import UsageError
+from edgeshrink.planning.resolve import Situation, candidates, preferred_scheme
+from edgeshrink.planning.shrink.axes import told
+from edgeshrink.planning.shrink.cycles import cycles
+from edgeshrink.planning.shrink.goals import Goal, refuse_zeros
+from edgeshrink.planning.shrink.granularity import block, granularity
+from edgeshrink.planning.shrink.shapes import candidate_shapes
+from edgeshrink.store import Store
+
+
+def prune(request: PruneRequest, *, listener: Listener = silent) -> tuple[ShrinkStep, Verdict | None]:
+    """Cut, heal, examine, and write the folder of `request.request.out`. The verdict is that of the gates on the
+    command line, or of the profile's; None where no suite was run."""
+    require_torch()
+    given = request.request
+    out = given.out or Path("edgeshrink-pruned")
+    check_student_folder(out)
+    for name in request.methods:
+        refuse_zeros(goal_of(request), method(name).name)
+    suite, floor = chosen_suite(given), floor_of(given)
+    text = calibration_text(given.calibration)
+    if suite is not None:
+        keep_apart(suite, text)
+    _, profile, _ = find_device(given, None)
+    store, began = Store(), time.monotonic()
+    with store.in_use(), open_place(given, profile, listener) as place:
+        original = open_source(given, store, place, listener)
+        pruned, record = _made(original, request, suite, out)
+        behaviour = None if suite is None else examined(original, pruned.source, suite, floor)
+        found = None if isinstance(behaviour, Unmeasured) else behaviour
+        step = ShrinkStep(
+            schema=SHRINK_SCHEMA,
+            version=edgeshrink.__version__,
+            kind="prune",
+            title=title(original.brief(), pruned.source.brief(), pruned.told),
+            before=original.brief(),
+            after=replace(pruned.source.brief(zeros=pruned.zeros), name=out.name),
+            teacher=original.brief(),
+            pruning=pruned.told,
+            training=record,
+            behaviour=found,
+            failures=() if found is None else failures_of(found),
+            seconds=time.monotonic() - began,
+            command=request.command,
+            notes=(behaviour.reason,) if isinstance(behaviour, Unmeasured) else (),
+        )
+        verdict = None if behaviour is None else verdict_of(floor, behaviour)
+        write_student_folder(step, verdict, pruned.source.folder, original.folder, out)
+    return step, verdict
+
+
+def goal_of(request: PruneRequest) -> Goal:
+    """UsageError unless exactly one goal is given."""
+    given = (request.share, request.artifact_bytes, request.peak_rss_bytes, request.decode_tok_s)
+    if sum(value is not None for value in given) != 1:
+        raise UsageError(
+            "how small?", hint="give one of --params SHARE, --to-bytes SIZE, --to-ram SIZE, --to-speed TOK_S"
+        )
+    return Goal(*given, scheme=request.scheme)
+
+
+def title(before: ModelBrief, after: ModelBrief, pruning: PruningTold) -> str:
+    share = after.parameters / before.parameters
+    how = "+".join(pruning.methods)
+    return f"{before.name} cut to {share:.0%} of its parameters ({how})" if share < 1 else f"{before.name}, {how}"
+
+
+def _made(
+    original: Source, request: PruneRequest, suite: Suite | None, out: Path
+) -> tuple[Pruned, TrainingRecord | None]:
+    zeros = [name for name in get_args(SparseMethod) if name in request.methods]
+    if zeros:
+        if len(request.methods) > 1 or request.teaching is not None:
+            raise UsageError(
+                f"{zeros[0]} goes with no other method and is not healed here", hint="name it alone, without --data"
+            )
+        assert request.share is not None  # refuse_zeros saw to it
+        share = zeros_for(original.workshop.model.facts, request.share, zeros[0])
+        return zeroed(original, zeros[0], share, original.workshop.calibration_text), None
+    situation = situation_for(original)
+    goal, axes = goal_of(request), axes_of(request.methods)
+    facts = original.workshop.model.facts
+    schemes = (request.scheme,) if request.scheme else (preferred_scheme(situation, candidates(situation)),)
+    goal = replace(goal, scheme=schemes[0])
+    shapes = candidate_shapes(facts, goal, granularity(facts, block(situation, schemes)), axes, situation=situation)
+    text = original.workshop.calibration_text
+    if request.teaching is None:
+        return cut_to(original, shapes, request.methods, text), None
+    return healed_in_cycles(original, shapes, request, suite, out)
+
+
+def healed_in_cycles(
+    original: Source, shapes: tuple[Shape, ...], request: PruneRequest, suite: Suite | None, out: Path
+) -> tuple[Pruned, TrainingRecord | None]:
+    """Cut a part of the way, heal, and again, to the nearest of `shapes`; the run's length is shared by the cycles."""
+    assert request.teaching is not None
+    text = original.workshop.calibration_text
+    last = cut_to(original, shapes, request.methods, text)
+    whole, goal = original.brief().shape, last.source.brief().shape
+    ways = cycles(original.workshop.model.facts, goal, request.cycles)
+    now, record, pruned = original, None, last
+    heard = page_writer(live_page(out))
+    for shape in ways:
+        pruned = last if len(ways) == 1 else cut_to(now, (shape,), request.methods, text)
+        now, record = healed(original, pruned.source, request.teaching, suite, share=1 / len(ways), heard=heard)
+    told_whole = replace(
+        pruned.told,
+        axes=told(whole, goal),
+        considered=last.told.considered,
+        why=last.told.why if len(ways) == 1 else f"{last.told.why}; in {len(ways)} cycles of cutting and healing",
+    )
+    return replace(pruned, source=now, told=told_whole), record
+
+
+def situation_for(source: Source) -> Situation:
+    """What plans for `source` depend on, with this machine calibrated where it is the device."""
+    workshop = source.workshop
+    return workshop.situation(calibrated(workshop.store, workshop.listener))
