@@ -153,6 +153,7 @@ def prune(
     *,
     share: float | None = None,
     artifact_bytes: int | None = None,
+    peak_rss_bytes: int | None = None,
     decode_tok_s: float | None = None,
     scheme: str | None = None,
     methods: tuple[str, ...] = (),
@@ -171,12 +172,18 @@ def prune(
     from edgeshrink.core.shrinking_request import PruneRequest
     from edgeshrink.engine.shrink.prune import prune as run
 
-    goal = {"share": share, "artifact_bytes": artifact_bytes, "decode_tok_s": decode_tok_s, "scheme": scheme}
-    request = Request(model=model, out=Path(out), **arguments)
-    step, _ = run(
-        PruneRequest(request, methods=methods, cycles=cycles, teaching=teaching, **goal),  # type: ignore[arg-type]
-        listener=listener or silent,
+    request = PruneRequest(
+        Request(model=model, out=Path(out), **arguments),
+        share=share,
+        artifact_bytes=artifact_bytes,
+        peak_rss_bytes=peak_rss_bytes,
+        decode_tok_s=decode_tok_s,
+        scheme=scheme,
+        methods=methods,
+        cycles=cycles,
+        teaching=teaching,
     )
+    step, _ = run(request, listener=listener or silent)
     return step
 
 

@@ -11,7 +11,14 @@ import click
 
 from edgeshrink.commands.options import json_option, request_of, show
 from edgeshrink.commands.suite_options import suite_options
-from edgeshrink.commands.training_options import refuse_both, run_options, teaching_of, training_options
+from edgeshrink.commands.training_options import (
+    OF_TEACHER,
+    refuse_both,
+    refuse_idle,
+    run_options,
+    teaching_of,
+    training_options,
+)
 from edgeshrink.core.training import ObjectiveName
 from edgeshrink.errors import UsageError
 
@@ -51,7 +58,7 @@ def command(teacher: str, student: str, objective: str, more: tuple[Path, ...], 
 
     The result is an ordinary Hugging Face folder. A run that was broken off goes on when the same command is given
     again. Under `torchrun --nproc-per-node N -m edgeshrink distill ...` N workers share it. Exit codes: 0, or 1 where a
-    gate of --gate fails; 2 an error.
+    gate of --gate fails; 2 an error (torchrun makes 1 of both, and tells of it at length).
     """
     from edgeshrink.compress.training.launch import dismiss_followers, is_follower
 
@@ -66,6 +73,7 @@ def command(teacher: str, student: str, objective: str, more: tuple[Path, ...], 
     try:
         arguments["data"] += more  # `--data *.txt`, as a shell writes it out
         refuse_both(arguments["steps"], arguments["minutes"])
+        _refuse_idle(objective)
         sampling = Sampling(
             prompts=arguments.pop("prompts"), samples=arguments.pop("samples"), scorer=arguments.pop("scorer")
         )
@@ -88,3 +96,17 @@ def command(teacher: str, student: str, objective: str, more: tuple[Path, ...], 
 
         show(render_step(step, verdict))
     return verdict.exit_code(strict=False) if verdict is not None and gates else 0
+
+
+def _refuse_idle(objective: str) -> None:
+    """UsageError where an option was given that belongs to another objective."""
+    names: tuple[str, ...]
+    if objective == "sequence":
+        names, what = OF_TEACHER, "learns what the teacher wrote, as text"
+    else:
+        names, what = ("prompts", "samples", "scorer"), "has the teacher write nothing"
+    refuse_idle(
+        names, f"says nothing here: --objective {objective} {what}", "leave it out, or name another --objective"
+    )
+    if objective != "hidden":
+        refuse_idle(("relations",), "is of --objective hidden", "leave it out, or use --objective hidden")

@@ -10,7 +10,14 @@ import click
 
 from edgeshrink.commands.options import json_option, request_of, show, size
 from edgeshrink.commands.suite_options import suite_options
-from edgeshrink.commands.training_options import refuse_both, run_options, teaching_of, training_options
+from edgeshrink.commands.training_options import (
+    OF_TRAINING,
+    refuse_both,
+    refuse_idle,
+    run_options,
+    teaching_of,
+    training_options,
+)
 from edgeshrink.errors import UsageError
 
 
@@ -79,6 +86,8 @@ def command(model: str | None, methods: str, as_json: bool, **arguments: Any) ->
         refuse_both(arguments["steps"], arguments["minutes"])
     elif goals["cycles"] > 1:
         raise UsageError("--cycles heals between its cuts", hint="give --data FILE and --steps N or --minutes M")
+    else:
+        refuse_idle(OF_TRAINING, "is of the healing", "give --data FILE and --steps N or --minutes M")
     teaching = teaching_of(arguments)
     gates = bool(arguments["gates"])
     request = PruneRequest(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
+from click.core import ParameterSource
 
 from edgeshrink.core.request import HEAL_MINUTES, Shrink
 from edgeshrink.core.shrinking_request import Teaching
@@ -15,6 +16,14 @@ from edgeshrink.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _DEFAULT, _OBJECTIVE = TrainingSettings(), ObjectiveSettings()
+OF_TEACHER = ("divergence", "temperature", "cross_entropy", "cached", "on_policy")
+"""Options that say how a teacher's distributions are learnt."""
+OF_TRAINING = (
+    *OF_TEACHER,
+    *("batch_tokens", "length", "rate", "optimizer", "learn", "tokens"),
+    *("check_every", "save_every", "precision", "parallel"),
+)
+"""Options that only a training looks at."""
 
 
 def training_options(function: F) -> F:
@@ -99,6 +108,13 @@ def training_options(function: F) -> F:
                 help="Steps between two looks of the suite, which end the run as soon as every gate passes.",
             ),
             click.option(
+                "--save-every",
+                type=click.IntRange(min=1),
+                default=_DEFAULT.save_every,
+                show_default=True,
+                help="Steps between two checkpoints: what a killed run loses at most.",
+            ),
+            click.option(
                 "--precision",
                 type=click.Choice(get_args(Precision)),
                 default=_DEFAULT.precision,
@@ -130,6 +146,7 @@ def teaching_of(arguments: dict[str, Any], *, kind: str = "logits", relations: b
         optimizer=take("optimizer"),
         precision=take("precision"),
         parallel=take("parallel"),
+        save_every=take("save_every"),
         seed=arguments["seed"],
     )
     objective = ObjectiveSettings(
@@ -149,6 +166,15 @@ def teaching_of(arguments: dict[str, Any], *, kind: str = "logits", relations: b
         tokens=take("tokens"),
         check_every=take("check_every"),
     )
+
+
+def refuse_idle(names: Collection[str], why: str, hint: str) -> None:
+    """UsageError where one of the options `names` was given, which this run would not look at."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in names:
+            raise UsageError(f"{parameter.opts[0]} {why}", hint=hint)
 
 
 def run_options(function: F) -> F:

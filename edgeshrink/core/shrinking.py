@@ -69,10 +69,8 @@ class SliceFailures:
 
 @dataclass(frozen=True, slots=True)
 class ShrinkStep:
-    """One step: `before` -> `after`. `behaviour`: `after` against the `teacher`. `kept` None: nobody judged it.
-
-    `start` and `result` are what it was judged by, lower is better, where it was: see `judging.paid`.
-    """
+    """One step: `before` -> `after`. `behaviour`: `after` against the `teacher`. `kept` None: nobody judged it; `why`
+    says what decided."""
 
     schema: str
     version: str

@@ -28,7 +28,8 @@ from edgeshrink.engine.networks.build import build_network
 from edgeshrink.engine.opened import network_of, open_model
 from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.place import matched, open_place
-from edgeshrink.engine.shrink.smaller import Smaller, may_shrink, smaller
+from edgeshrink.engine.shrink.allowed import check_shrinking, may_shrink
+from edgeshrink.engine.shrink.smaller import Smaller, smaller
 from edgeshrink.engine.shrink.source import Source
 from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
@@ -59,6 +60,7 @@ def build(
     if network is not None:
         return build_network(request, network, lock, may_install=may_install, listener=listener)
     check_request(request)
+    check_shrinking(request)
     store = Store()
     model = open_model(request)
     out = request.out or Path("edgeshrink-out") / folder_name(request, model.name)
@@ -159,8 +161,6 @@ def _tell_smaller(workshop: Workshop, report: Report, found: Smaller) -> Report:
         refusal = f"nothing smaller was made: {shrinkage.refusal}; nearest: {shrinkage.nearest}"
         return replace(report, shrinkage=shrinkage, notes=(*report.notes, refusal))
     student = found.student.workshop
-    workshop.used.extend(stored for stored in student.used if stored not in workshop.used)
-    student.used[:] = workshop.used
     maker = exporter(found.situation.format_name, student)
     told = _tell(student, maker, found.situation, found.built, report.ladder)
     return replace(told, source=report.source, shrinkage=shrinkage)

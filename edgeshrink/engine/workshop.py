@@ -240,7 +240,7 @@ class Workshop:
         step = evaluation.Evaluate(
             artifact=subject.path,
             artifact_sha256=sha256,
-            source_sha256=self.source_sha256,
+            source_sha256=self.standard.source_sha256,
             runtime=subject.runtime,
             tensors=tensors,
             delegate=subject.delegate,
@@ -249,7 +249,7 @@ class Workshop:
             vocabulary=self.vocabulary,
             reference=self.evaluated_reference,
             text=evaluation_text(),
-            context=self.window,
+            context=self.standard.window,
             threads=self.threads,
             runtime_build=self.runtime_build(subject.runtime),
         )

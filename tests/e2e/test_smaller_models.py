@@ -107,15 +107,15 @@ def test_a_run_ends_as_soon_as_every_gate_passes(warm_shell: Shell, cut: Path, s
 
 def test_an_interrupted_run_goes_on_where_it_was(shell: Shell, cut: Path) -> None:
     words = ("distill", "--teacher", DEMO, "--student", cut, "--data", TEXTS / "calibration.txt", "--suite", "none")
-    words = (*words, "--steps", "30", "--batch-tokens", "2048", "-o", "student")
+    words = (*words, "--steps", "30", "--batch-tokens", "2048", "-o", "new/student")
     process = shell.start(*words)
-    page = shell.folder / "student.training.html"
+    page = shell.folder / "new/student.training.html"
     said = shell.interrupt(process, once=lambda: page.exists(), otherwise="no step was logged")
     assert "again" in said
-    assert not (shell.folder / "student").exists()
+    assert not (shell.folder / "new/student").exists()
     done = shell.run(*words)
     assert done.returncode == 0, done.stderr
-    training = record(shell.folder / "student")["training"]
+    training = record(shell.folder / "new/student")["training"]
     assert (training["steps"], training["resumed"]) == (30, 1)
     assert not page.exists()
 
@@ -131,6 +131,13 @@ def test_an_interrupted_run_goes_on_where_it_was(shell: Shell, cut: Path) -> Non
         ((*ITSELF, "--steps", "1", "--data", "gone.txt"), "gone.txt"),
         ((*ITSELF, "--steps", "1", "--data", TEXTS / "en.txt"), "evaluation text"),
         ((*ITSELF, "--data", "a"), "--minutes"),
+        ((*ITSELF, "--steps", "1", "--prompts", "a"), "--prompts says nothing here"),
+        (
+            (*ITSELF, "--steps", "1", "--data", TEXTS / "calibration.txt", "--check-every", "1", "--suite", "none"),
+            "--check-every lets the suite look",
+        ),
+        (("prune", "--params", "0.5", "--cached", "-o", "x"), "--cached is of the healing"),
+        (("prune", "--to-bytes", "1KiB", "--method", "ffn", "-o", "x"), "a file of"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_nothing_is_left(

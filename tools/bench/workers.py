@@ -33,7 +33,20 @@ def command(options: argparse.Namespace, out: Path) -> list[str]:
     if not text.exists():
         write_learning_text(options.books, text, characters=1_500_000, seed=0)
     words = ["distill", "--teacher", DEMO, "--student", options.work / "cut", "--data", text, "--steps", options.steps]
-    words += ["--suite", "none", "--threads", 1, "--precision", "float32", "--parallel", options.parallel, "-o", out]
+    words += [
+        "--suite",
+        "none",
+        "--threads",
+        1,
+        "--precision",
+        "float32",
+        "--parallel",
+        options.parallel,
+        "--save-every",
+        10,
+        "-o",
+        out,
+    ]
     return ["-m", "edgeshrink", *map(str, words)]
 
 
@@ -50,9 +63,9 @@ def finished(process: subprocess.Popen[bytes]) -> int:
     return process.wait(timeout=1800)
 
 
-def kill_a_worker(process: subprocess.Popen[bytes], page: Path) -> None:
-    """SIGKILL the training process of the second worker once steps are logged."""
-    while not page.exists():
+def kill_a_worker(process: subprocess.Popen[bytes], store: Path) -> None:
+    """SIGKILL the second worker once there is a checkpoint."""
+    while not any((store / "unfinished").glob("*/result/**/*.safetensors")):
         if process.poll() is not None:
             raise SystemExit("the run ended before it could be broken")
         time.sleep(0.2)
@@ -105,7 +118,7 @@ def main() -> None:
             words = command(options, out)
             if broken:
                 process = start(words, store, workers=workers)
-                kill_a_worker(process, out.parent / f"{out.name}.training.html")
+                kill_a_worker(process, store)
                 assert finished(process) != 0
                 assert not out.exists()
             assert finished(start(words, store, workers=workers)) == 0

@@ -3,8 +3,10 @@ command, and these wait for its calls and take part in them. Imports torch when 
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
+import warnings
 
 from edgeshrink.compress.training import calls
 from edgeshrink.compress.training.torchrun import place as this_place
@@ -29,6 +31,8 @@ def follow() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     keep_quiet()
+    logging.disable(logging.WARNING)  # what libraries have to say, the first worker hears as well
+    warnings.simplefilter("ignore")
     from edgeshrink.compress.training.agent_store import open_store
     from edgeshrink.compress.training.distributed import join
     from edgeshrink.compress.training.taking_part import call_of, take_part

@@ -11,7 +11,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,6 @@ class Loop:
     stopping: Callable[[], bool]
     last: Path | None = None
     """The newest checkpoint in the folder, None while nothing is saved that is not in it."""
-    _times: list[float] = field(default_factory=list)
     _look_s: float = 0.0
 
     def go(self) -> Path | None:
@@ -146,8 +145,8 @@ class Loop:
         run.pending.tokens += tokens
         run.pending.seconds += seconds
         if run.planned is None:
-            self._times.append(seconds)
-            if len(self._times) >= _TIMED.stop:
+            run.timed.append(seconds)
+            if len(run.timed) >= _TIMED.stop:
                 run.planned = self.world.agreed(self._planned())
         if self.world.writes:
             self.tell(self._progress())
@@ -155,7 +154,7 @@ class Loop:
     def _planned(self) -> int:
         """Steps that fit in the minutes, by the speed of the first ones and of one held-out look."""
         settings = self.order.settings
-        each = statistics.median(self._times[_TIMED]) + self._look_s / settings.held_out_every
+        each = statistics.median(self.run.timed[_TIMED]) + self._look_s / settings.held_out_every
         left = (settings.minutes or 0.0) * 60.0 - self.run.seconds - self._look_s
         return self.run.step + max(0, int(left / each))
 

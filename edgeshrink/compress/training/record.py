@@ -34,7 +34,8 @@ class Pending:
 class Run:
     """Where a run is. `step`: how many are done; `planned` None: minutes that are no number of steps yet. `seconds`
     are those of the steps alone. `micro_rows` stays while the number of workers does: it decides the last bit.
-    `looked`: the step of the last held-out look."""
+    `looked`: the step of the last held-out look. `timed`: seconds of each of the first steps, until they
+    say how many steps the minutes are."""
 
     step: int = 0
     planned: int | None = None
@@ -47,6 +48,7 @@ class Run:
     looked: int = -1
     notes: list[str] = field(default_factory=list)
     pending: Pending = field(default_factory=Pending)
+    timed: list[float] = field(default_factory=list)
 
 
 def run_json(run: Run, order: TrainingOrder, sources: tuple[TextSource, ...]) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 def run_of(data: Mapping[str, Any]) -> Run:
     """Where the run is that `data`, a `run_json`, tells of."""
     run = data["run"]
-    return Run(**{**run, "pending": Pending(**run["pending"]), "notes": list(run["notes"])})
+    return Run(**{**run, "pending": Pending(**run["pending"])})
 
 
 def record_of(data: Mapping[str, Any], points: tuple[Point, ...], held_out: tuple[HeldOutPoint, ...]) -> TrainingRecord:

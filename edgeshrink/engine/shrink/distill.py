@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +10,15 @@ from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.shrinking import SHRINK_SCHEMA, ShrinkStep
 from edgeshrink.core.shrinking_request import DistillRequest
-from edgeshrink.core.training import GateCheck
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.engine.place import open_place
-from edgeshrink.engine.shrink.examined import examined
+from edgeshrink.engine.shrink.examined import check_looks, examined, look_of
 from edgeshrink.engine.shrink.failures import failures_of
 from edgeshrink.engine.shrink.folder import check_student_folder, live_page, write_student_folder
-from edgeshrink.engine.shrink.judged import floor_of, gate_check, verdict_of
-from edgeshrink.engine.shrink.learning_text import learning_text
+from edgeshrink.engine.shrink.judged import floor_of, verdict_of
+from edgeshrink.engine.shrink.learning_text import check_data
 from edgeshrink.engine.shrink.sequences import accepted_answers, prompt_files, sampling_notes
-from edgeshrink.engine.shrink.source import Source, open_source, require_torch
+from edgeshrink.engine.shrink.source import open_source, require_torch
 from edgeshrink.engine.shrink.teaching import page_writer, taught
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.suite.chosen import chosen_suite
@@ -33,10 +31,12 @@ def distill(request: DistillRequest, *, listener: Listener = silent) -> tuple[Sh
     require_torch()
     given, teaching = request.request, request.teaching
     out = given.out or Path("edgeshrink-student")
-    check_student_folder(out)
+    check_student_folder(out, given.model, request.student)
+    check_data(teaching.data)
     suite, floor = chosen_suite(given), floor_of(given)
+    check_looks(teaching, suite)
     _, profile, _ = find_device(given, None)
-    store, began = Store(), time.monotonic()
+    store = Store()
     notes: tuple[str, ...] = ()
     with store.in_use(), open_place(given, profile, listener) as place:
         teacher = open_source(given, store, place, listener)
@@ -46,14 +46,8 @@ def distill(request: DistillRequest, *, listener: Listener = silent) -> tuple[Sh
             prompts = prompt_files(teaching)
             teaching = replace(teaching, data=(*(file for file in teaching.data if file not in prompts), accepted))
             notes += sampling_notes(accepted)
-
-        def look(now: Source, step: int) -> GateCheck:
-            assert suite is not None
-            return gate_check(floor, examined(teacher, now, suite, floor), step)
-
-        corpus = learning_text(teacher, student, teaching, suite)
-        page = page_writer(live_page(out))
-        done = taught(teacher, student, corpus, teaching, heard=page, look=None if suite is None else look)
+        page, look = page_writer(live_page(out)), look_of(teacher, suite, floor)
+        done = taught(teacher, student, teaching, suite, heard=page, look=look)
         behaviour = None if suite is None else examined(teacher, done.student, suite, floor)
         found = None if isinstance(behaviour, Unmeasured) else behaviour
         step = ShrinkStep(
@@ -68,7 +62,7 @@ def distill(request: DistillRequest, *, listener: Listener = silent) -> tuple[Sh
             training=done.record,
             behaviour=found,
             failures=() if found is None else failures_of(found),
-            seconds=time.monotonic() - began,
+            seconds=teacher.seconds + student.seconds,
             command=request.command,
             notes=(*notes, behaviour.reason) if isinstance(behaviour, Unmeasured) else notes,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from edgeshrink.core.shrinking import STEP_FILE, ShrinkStep
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.engine.whole_folder import whole_folder
 from edgeshrink.errors import UsageError
-from edgeshrink.report.json import step_from_json, step_to_json
+from edgeshrink.report.json import step_to_json
 from edgeshrink.report.step_page import step_to_html
 from edgeshrink.report.student_card import student_card
 from edgeshrink.report.training_page import training_html
@@ -20,8 +21,9 @@ PAGE, CURVE = "report.html", "training.html"
 CARD = "README.md"
 
 
-def check_student_folder(folder: Path) -> None:
-    """UsageError, before any work, where something that edgeshrink did not write would be replaced."""
+def check_student_folder(folder: Path, *models: str | None) -> None:
+    """UsageError, before any work, where something that edgeshrink did not write would be replaced, or one of the
+    `models` that the result is made from, and where nothing can be written."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="name a folder with -o")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / STEP_FILE).is_file():
@@ -29,6 +31,11 @@ def check_student_folder(folder: Path) -> None:
             f"{folder} exists and edgeshrink did not write it (it has no {STEP_FILE})",
             hint="name another folder with -o, or empty this one",
         )
+    if folder.is_dir() and any(model is not None and folder.resolve() == Path(model).resolve() for model in models):
+        raise UsageError(f"{folder} is a model that the result is made from", hint="name another folder with -o")
+    parent = next(place for place in folder.absolute().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write to {parent}", hint="name another place with -o")
 
 
 def write_student_folder(step: ShrinkStep, verdict: Verdict | None, model: Path, teacher: Path, folder: Path) -> None:
@@ -48,9 +55,3 @@ def write_student_folder(step: ShrinkStep, verdict: Verdict | None, model: Path,
 def live_page(folder: Path) -> Path:
     """Where a run draws its curve while it goes on: beside the folder, which is not there yet."""
     return folder.parent / f"{folder.name}.training.html"
-
-
-def recorded_step(folder: Path) -> ShrinkStep | None:
-    """How a model came about, where edgeshrink made it."""
-    file = folder / STEP_FILE
-    return step_from_json(file.read_text(encoding="utf-8")) if file.is_file() else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.suite import Suite
 from edgeshrink.engine.opened import tokenizer_digest
@@ -23,17 +24,15 @@ def learning_text(teacher: Source, student: Source, teaching: Teaching, suite: S
     """The corpus of a run, in the student's tokens. DataError where it holds what the suite (or the comparison that
     every build makes) asks."""
     workshop = student.workshop
+    check_data(teaching.data)
     paths = teaching.data or (_written_by(teacher, teaching),)
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"there is no {path}", hint="--data takes text, JSONL, or a folder of datasets")
     return workshop.run(
         BuildCorpus(
             paths=paths,
             digests=tuple(remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in paths),
             tokenizer=student.folder,
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
-            length=min(teaching.settings.length, workshop.model.facts.context_length),
+            length=_length(teaching, teacher, student),
             limit_tokens=_needed(teaching),
             held_out=teaching.held_out,
             seed=teaching.settings.seed,
@@ -44,8 +43,28 @@ def learning_text(teacher: Source, student: Source, teaching: Teaching, suite: S
     )
 
 
-def opened_corpus(stored: Stored) -> Corpus:
-    return Corpus.open(stored.folder)
+def check_data(paths: Iterable[Path]) -> None:
+    """UsageError where one of the person's files is not there."""
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"there is no {path}", hint="--data takes text, JSONL, or a folder of datasets")
+
+
+def part_of(teaching: Teaching, share: float) -> Teaching:
+    """`share` of the run on the text of the whole of it, so that several parts read one corpus and share a teacher's
+    cache."""
+    settings = teaching.settings
+    shorter = replace(
+        settings,
+        steps=None if settings.steps is None else max(1, round(settings.steps * share)),
+        minutes=None if settings.minutes is None else settings.minutes * share,
+    )
+    return replace(teaching, settings=shorter, tokens=_needed(teaching))
+
+
+def _length(teaching: Teaching, *models: Source) -> int:
+    """Tokens of a row, which every one of the models takes."""
+    return min(teaching.settings.length, *(model.workshop.model.facts.context_length for model in models))
 
 
 def _needed(teaching: Teaching) -> int | None:
@@ -61,7 +80,7 @@ def _written_by(teacher: Source, teaching: Teaching) -> Path:
         teacher=teacher.folder,
         teacher_sha256=teacher.digest,
         tokens=_needed(teaching) or SELF_WRITTEN_TOKENS,
-        length=min(teaching.settings.length, teacher.workshop.model.facts.context_length),
+        length=_length(teaching, teacher),
         seed=teaching.settings.seed,
         threads=teacher.workshop.threads,
         tools=torch_pins(),

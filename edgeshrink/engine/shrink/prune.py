@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import edgeshrink
 from edgeshrink.compress.calibration import calibration_text
+from edgeshrink.compress.distill.representations.mapping import kept_layers
 from edgeshrink.compress.prune.interface import method
 from edgeshrink.compress.prune.sparsifying import SparseMethod, zeros_for
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.shape import Shape
 from edgeshrink.core.shrinking import SHRINK_SCHEMA, ModelBrief, PruningTold, ShrinkStep
-from edgeshrink.core.shrinking_request import PruneRequest
+from edgeshrink.core.shrinking_request import PruneRequest, Teaching
 from edgeshrink.core.suite import Suite
 from edgeshrink.core.training import TrainingRecord
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.engine.machine import calibrated
 from edgeshrink.engine.place import open_place
 from edgeshrink.engine.shrink.cut import Pruned, axes_of, cut_to, zeroed
-from edgeshrink.engine.shrink.examined import examined
+from edgeshrink.engine.shrink.examined import Look, check_looks, examined, look_of
 from edgeshrink.engine.shrink.failures import failures_of
 from edgeshrink.engine.shrink.folder import check_student_folder, live_page, write_student_folder
-from edgeshrink.engine.shrink.heal import healed
 from edgeshrink.engine.shrink.judged import floor_of, verdict_of
+from edgeshrink.engine.shrink.learning_text import check_data, part_of
 from edgeshrink.engine.shrink.source import Source, open_source, require_torch
-from edgeshrink.engine.shrink.teaching import page_writer
+from edgeshrink.engine.shrink.teaching import page_writer, taught
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
 from edgeshrink.errors import UsageError
 from edgeshrink.planning.resolve import Situation, candidates, preferred_scheme
-from edgeshrink.planning.shrink.axes import told
 from edgeshrink.planning.shrink.cycles import cycles
 from edgeshrink.planning.shrink.goals import Goal, refuse_zeros
 from edgeshrink.planning.shrink.granularity import block, granularity
@@ -47,18 +46,22 @@ def prune(request: PruneRequest, *, listener: Listener = silent) -> tuple[Shrink
     require_torch()
     given = request.request
     out = given.out or Path("edgeshrink-pruned")
-    check_student_folder(out)
-    for name in request.methods:
-        refuse_zeros(goal_of(request), method(name).name)
+    check_student_folder(out, given.model)
+    check_data(() if request.teaching is None else request.teaching.data)
+    goal = goal_of(request)
+    for asked in map(method, request.methods):
+        if not asked.structured:
+            refuse_zeros(goal, asked.name)
     suite, floor = chosen_suite(given), floor_of(given)
+    check_looks(request.teaching, suite)
     text = calibration_text(given.calibration)
     if suite is not None:
         keep_apart(suite, text)
     _, profile, _ = find_device(given, None)
-    store, began = Store(), time.monotonic()
+    store = Store()
     with store.in_use(), open_place(given, profile, listener) as place:
         original = open_source(given, store, place, listener)
-        pruned, record = _made(original, request, suite, out)
+        pruned, record = _made(original, request, suite, look_of(original, suite, floor), out)
         behaviour = None if suite is None else examined(original, pruned.source, suite, floor)
         found = None if isinstance(behaviour, Unmeasured) else behaviour
         step = ShrinkStep(
@@ -73,7 +76,7 @@ def prune(request: PruneRequest, *, listener: Listener = silent) -> tuple[Shrink
             training=record,
             behaviour=found,
             failures=() if found is None else failures_of(found),
-            seconds=time.monotonic() - began,
+            seconds=original.seconds,
             command=request.command,
             notes=(behaviour.reason,) if isinstance(behaviour, Unmeasured) else (),
         )
@@ -99,7 +102,7 @@ def title(before: ModelBrief, after: ModelBrief, pruning: PruningTold) -> str:
 
 
 def _made(
-    original: Source, request: PruneRequest, suite: Suite | None, out: Path
+    original: Source, request: PruneRequest, suite: Suite | None, look: Look | None, out: Path
 ) -> tuple[Pruned, TrainingRecord | None]:
     zeros = [name for name in get_args(SparseMethod) if name in request.methods]
     if zeros:
@@ -119,30 +122,48 @@ def _made(
     text = original.workshop.calibration_text
     if request.teaching is None:
         return cut_to(original, shapes, request.methods, text), None
-    return healed_in_cycles(original, shapes, request, suite, out)
+    return healed_in_cycles(original, shapes, request, suite, look, out)
 
 
 def healed_in_cycles(
-    original: Source, shapes: tuple[Shape, ...], request: PruneRequest, suite: Suite | None, out: Path
-) -> tuple[Pruned, TrainingRecord | None]:
-    """Cut a part of the way, heal, and again, to the nearest of `shapes`; the run's length is shared by the cycles."""
+    original: Source,
+    shapes: tuple[Shape, ...],
+    request: PruneRequest,
+    suite: Suite | None,
+    look: Look | None,
+    out: Path,
+) -> tuple[Pruned, TrainingRecord]:
+    """Cut a part of the way, heal, and again, to the nearest of `shapes`; the run's length is shared by the cycles, and
+    `look` sees the last. The record is that of the last."""
     assert request.teaching is not None
     text = original.workshop.calibration_text
-    last = cut_to(original, shapes, request.methods, text)
-    whole, goal = original.brief().shape, last.source.brief().shape
+    straight = cut_to(original, shapes, request.methods, text)
+    whole, goal = original.brief().shape, straight.source.brief().shape
     ways = cycles(original.workshop.model.facts, goal, request.cycles)
-    now, record, pruned = original, None, last
-    heard = page_writer(live_page(out))
+    now, kept, records = original, tuple(range(whole.layers)), []
     for shape in ways:
-        pruned = last if len(ways) == 1 else cut_to(now, (shape,), request.methods, text)
-        now, record = healed(original, pruned.source, request.teaching, suite, share=1 / len(ways), heard=heard)
-    told_whole = replace(
-        pruned.told,
-        axes=told(whole, goal),
-        considered=last.told.considered,
-        why=last.told.why if len(ways) == 1 else f"{last.told.why}; in {len(ways)} cycles of cutting and healing",
-    )
-    return replace(pruned, source=now, told=told_whole), record
+        pruned = straight if len(ways) == 1 else cut_to(now, (shape,), request.methods, text)
+        kept = tuple(kept[layer] for layer in pruned.told.kept_layers)
+        teaching = _facing(part_of(request.teaching, 1 / len(ways)), kept, whole.layers)
+        seen = look if shape == goal else None
+        done = taught(original, pruned.source, teaching, suite, heard=page_writer(live_page(out)), look=seen)
+        now = done.student
+        records.append(done.record)
+    if len(ways) == 1:
+        return replace(straight, source=now), records[-1]
+    why = f"{straight.told.why}; in {len(ways)} cycles of cutting and healing"
+    note = f"the last of {len(ways)} cycles, which took {sum(record.tokens for record in records):,} tokens together"
+    record = replace(records[-1], notes=(*records[-1].notes, note))
+    return Pruned(now, replace(straight.told, kept_layers=kept, why=why)), record
+
+
+def _facing(teaching: Teaching, kept: tuple[int, ...], layers: int) -> Teaching:
+    """Each of the `kept` layers learns from the one of the original's `layers` that it stands for now, where states of
+    layers are learnt from at all."""
+    objective = teaching.objective
+    if objective.kind != "hidden" or objective.layers:
+        return teaching
+    return replace(teaching, objective=replace(objective, layers=kept_layers(kept, layers)))
 
 
 def situation_for(source: Source) -> Situation:

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import edgeshrink
 from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.events import notice
-from edgeshrink.core.plan import Plan
-from edgeshrink.core.quality import Quality
-from edgeshrink.core.reading import Measured, Reading, Unmeasured
+from edgeshrink.core.reading import Measured
 from edgeshrink.core.report import Rung
-from edgeshrink.core.request import HEAL_MINUTES, Request, Shrink
+from edgeshrink.core.request import HEAL_MINUTES, Request
 from edgeshrink.core.shape import Shape
 from edgeshrink.core.shrinking import SHRINK_SCHEMA, Shrinkage, ShrinkRung, ShrinkStep
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.suite import Suite
-from edgeshrink.core.training import TrainingRecord, TrainingSettings
-from edgeshrink.engine.artifacts import Finished
+from edgeshrink.core.training import TrainingSettings
 from edgeshrink.engine.climb import Built, climb, gated, holds
 from edgeshrink.engine.exporters.registry import exporter
 from edgeshrink.engine.shrink.cut import Pruned, cut_to
 from edgeshrink.engine.shrink.failures import failures_of
-from edgeshrink.engine.shrink.heal import healed
 from edgeshrink.engine.shrink.prune import title
-from edgeshrink.engine.shrink.source import Source, require_torch, source_of
-from edgeshrink.engine.suite.of_build import behaviour_of, gains_of_build
-from edgeshrink.engine.workshop import Workshop
-from edgeshrink.errors import PlanError, ToolMissing, UsageError
-from edgeshrink.evaluate.subject import Subject
-from edgeshrink.judging.judge import device_lines, distance_lines
-from edgeshrink.judging.paid import Standing, paid, standing
+from edgeshrink.engine.shrink.quantized import Quantized, Terms, plain_quantization, quantized, standing_of
+from edgeshrink.engine.shrink.source import Source, source_of
+from edgeshrink.engine.shrink.teaching import Taught, taught
+from edgeshrink.errors import Error
+from edgeshrink.judging.judge import device_lines
+from edgeshrink.judging.paid import Paid, paid
 from edgeshrink.planning.ladder import Move
 from edgeshrink.planning.ladder import Tried as PlainTried
-from edgeshrink.planning.requested import delegate_here
-from edgeshrink.planning.resolve import Situation, candidates, plan_for
+from edgeshrink.planning.resolve import Situation
 from edgeshrink.planning.shrink.ladder import Attempt, Tried, following_attempt
 
-ENVIRONMENT = "EDGESHRINK_SHRINK"
 Plain = Sequence[tuple[PlainTried, Rung]]
 """The rungs of plain quantization, as the ladder and as the report tells them."""
 _NOTHING_FITS = "no quantization fits with its quality floor, so a smaller model is made"
@@ -59,235 +50,108 @@ class Smaller:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rung:
-    """One model, quantized to one scheme, compared with the teacher."""
+class _Made:
+    """What one attempt made, and what it tells the planner. `kept`: it is the result."""
 
-    plan: Plan
-    artifact: Finished
-    quality: Quality | Unmeasured
-    behaviour: Behaviour | Unmeasured | None
-    built: Built | None = None
-
-
-def may_shrink(workshop: Workshop, built: Built) -> bool:
-    """Whether a build that ended in `built` may go on to a smaller model: its verdict failed, nobody insisted on one
-    scheme or forbade it, and there is a Hugging Face folder to begin with. Where only the extra is missing, a note
-    says so."""
-    request = workshop.request
-    mode = request.shrink or os.environ.get(ENVIRONMENT) or "auto"
-    if mode not in get_args(Shrink):
-        raise UsageError(f"{ENVIRONMENT} is {mode!r}", hint=f"one of {', '.join(get_args(Shrink))}")
-    broken = isinstance(built.quality, Quality) and built.quality.failed_checks
-    if mode == "never" or built.verdict.outcome != "FAIL" or broken or request.scheme is not None:
-        return False
-    if workshop.model.facts.source.kind != "huggingface" or isinstance(built.quality, Unmeasured):
-        return False
-    try:
-        require_torch()
-    except ToolMissing as error:
-        workshop.notes.append(f"no smaller model was tried: {error.message}; {error.hint}")
-        return False
-    return True
+    built: Built
+    student: Source
+    steps: tuple[ShrinkStep, ...]
+    rungs: tuple[ShrinkRung, ...]
+    tried: Tried
+    kept: bool
 
 
 def smaller(teacher: Source, situation: Situation, suite: Suite | None, plain: Plain) -> Smaller:
     """Attempt after attempt, lightest first, until one fits, passes its floor and beats its start and plain
     quantization; or the refusal that names the nearest budget that would have worked."""
-    return _Search(teacher, situation, suite).run(plain)
+    terms = Terms(teacher, situation, suite, gated(situation.profile.budget, teacher.workshop.request))
+    tried = [_tried_plain(one, rung, teacher) for one, rung in plain]
+    done: list[_Made] = []
+    while isinstance(attempt := following_attempt(situation, tried), Attempt):
+        teacher.workshop.listener(notice(f"{_NOTHING_FITS}: {attempt.why} ({_LEAVE_OUT})"))
+        try:
+            made = _made(terms, attempt)
+        except Error as error:  # too little memory, text that the suite asks...: the build still has its report
+            return Smaller(_shrinkage(done, error.message, error.hint))
+        done.append(made)
+        tried.append(made.tried)
+        if made.kept:
+            return Smaller(_shrinkage(done), made.built, made.student, situation)
+    return Smaller(_shrinkage(done, attempt.why, attempt.nearest))
 
 
-class _Search:
-    """Not frozen: it remembers what every attempt found."""
-
-    def __init__(self, teacher: Source, situation: Situation, suite: Suite | None) -> None:
-        self.teacher, self.situation, self.suite = teacher, situation, suite
-        self.budget = gated(situation.profile.budget, teacher.workshop.request)
-        self.whole = Shape.of(teacher.workshop.model.facts)
-        self.steps: list[ShrinkStep] = []
-        self.rungs: list[ShrinkRung] = []
-        self.failed: tuple[str, ...] = ()
-
-    def run(self, plain: Plain) -> Smaller:
-        tried = [
-            Tried(
-                one.scheme, self.whole, one.quality, one.fits, _value(rung.mean_kl), measured=_size(rung.artifact_bytes)
-            )
-            for one, rung in plain
-        ]
-        while isinstance(attempt := following_attempt(self.situation, tried), Attempt):
-            self.teacher.workshop.listener(notice(f"{_NOTHING_FITS}: {attempt.why} ({_LEAVE_OUT})"))
-            try:
-                result = self._attempt(attempt)
-            except PlanError as error:  # too little memory, most of all: the build still has its report
-                return Smaller(
-                    Shrinkage(tuple(self.steps), tuple(self.rungs), refusal=error.message, nearest=error.hint)
-                )
-            if result.built is not None:
-                return result
-            tried.append(self._tried(attempt))
-        shrinkage = Shrinkage(tuple(self.steps), tuple(self.rungs), refusal=attempt.why, nearest=attempt.nearest)
-        return Smaller(shrinkage)
-
-    def _attempt(self, attempt: Attempt) -> Smaller:
-        text = self.teacher.workshop.calibration_text
-        began = time.monotonic()
-        pruned = cut_to(self.teacher, attempt.shapes, (), text)
-        start_source = source_of(pruned.source.folder, self.teacher, **_request_of(attempt, self.teacher))
-        start = self._rung(start_source, attempt.scheme)
-        self.steps.append(self._pruning_step(pruned, time.monotonic() - began))
-        began = time.monotonic()
-        teaching = _teaching(self.teacher.workshop.request)
-        student, record = healed(self.teacher, start_source, teaching, self.suite, heard=lambda _record: None)
-        situation = student.workshop.situation(self.situation.calibration)
-        maker = exporter(situation.format_name, student.workshop)
-        maker.check_before_work()
-        move = Move(attempt.scheme, attempt.scheme, attempt.why)
-        built, _, _ = climb(student.workshop, maker, situation, move, self.suite)
-        result = _Rung(built.plan, built.artifact, built.quality, built.behaviour, built)
-        plain = self._plain_rung(built.artifact.nbytes)
-        self.failed = self._standing(result).failed
-        told = paid(self._standing(result), self._standing(start), None if plain is None else self._standing(plain))
-        fits = holds(device_lines(self.budget, built.artifact.nbytes, built.measurements, built.plan.predictions))
-        if plain is not None:
-            self._row("plain quantization, at most as large", plain, self.teacher, None, 0.0, False, "")
-        self._row("pruned", start, pruned.source, None, self.steps[-1].seconds, True, pruned.told.why)
-        seconds = time.monotonic() - began
-        self.steps.append(self._healing_step(start_source, student, record, built.behaviour, seconds))
-        self.steps[-1] = replace(self.steps[-1], kept=told.kept, why=told.why)
-        kept = told.kept and built.verdict.outcome != "FAIL"
-        why = told.why if not told.kept or kept else f"{told.why}; but the verdict is {built.verdict.outcome}"
-        self._row("pruned and healed", result, student, record, seconds, kept, why, fits=fits)
-        if not kept:
-            return Smaller(Shrinkage(tuple(self.steps), tuple(self.rungs)))
-        return Smaller(Shrinkage(tuple(self.steps), tuple(self.rungs)), built, student, situation)
-
-    def _rung(self, source: Source, scheme: str) -> _Rung:
-        """`source` quantized to `scheme`, compared and asked, but not measured."""
-        workshop = source.workshop
-        request = replace(workshop.request, scheme=scheme)
-        situation = replace(workshop.situation(self.situation.calibration), request=request)
-        maker = exporter(situation.format_name, workshop)
-        maker.check_before_work()
-        plan = plan_for(situation, scheme)
-        artifact = maker.artifact(plan)
-        here = delegate_here(request, plan.delegate, plan.format, on_this_host=situation.on_this_host)
-        subject = Subject(artifact.path, plan.runtime, here)
-        quality = workshop.quality(subject, artifact.sha256, plan.tensors, lambda path: maker.own_checks(plan, path))
-        behaviour: Behaviour | Unmeasured | None = None
-        if self.suite is not None:
-            gains = gains_of_build(workshop, artifact.nbytes)
-            floor = self.budget.quality
-            behaviour = behaviour_of(workshop, self.suite, floor, subject, artifact.sha256, plan.context, gains)
-        return _Rung(plan, artifact, quality, behaviour)
-
-    def _plain_rung(self, nbytes: int) -> _Rung | None:
-        """The teacher in the largest scheme that takes at most `nbytes`; None where none is that small."""
-        request = replace(self.situation.request, scheme=None)
-        small = [
-            one
-            for one in candidates(replace(self.situation, request=request))
-            if _bytes(one.predictions.artifact_bytes) <= nbytes
-        ]
-        return self._rung(self.teacher, small[-1].scheme) if small else None
-
-    def _standing(self, rung: _Rung) -> Standing:
-        """By the suite; where none was run, by the distance to the reference alone."""
-        if isinstance(rung.behaviour, Behaviour):
-            return standing(rung.behaviour, self.budget.quality)
-        kl = _mean_kl(rung.quality)
-        limit = self.budget.quality.mean_kl_max or 0.1
-        parts = (("mean KL", kl.value / limit),) if isinstance(kl, Measured) else ()
-        failed = () if holds(distance_lines(self.budget, rung.quality)) is not False else ("mean KL",)
-        return Standing(failed, (), parts)
-
-    def _tried(self, attempt: Attempt) -> Tried:
-        """What the attempt that was made last tells the planner."""
-        row, step = self.rungs[-1], self.steps[-1]
-        kl, size = _value(row.mean_kl), _size(row.artifact_bytes)
-        limit = self.budget.quality.mean_kl_max
-        good = not self.failed and (kl is None or limit is None or kl <= limit)
-        return Tried(attempt.scheme, step.after.shape, good, row.fits, kl, self.failed, size)
-
-    def _row(
-        self,
-        title: str,
-        rung: _Rung,
-        source: Source,
-        record: TrainingRecord | None,
-        seconds: float,
-        kept: bool,
-        why: str,
-        *,
-        fits: bool | None = None,
-    ) -> None:
-        stands = self._standing(rung)
-        self.rungs.append(
-            ShrinkRung(
-                title=title,
-                scheme=rung.plan.scheme,
-                parameters=source.workshop.model.parameters,
-                artifact_bytes=rung.artifact.nbytes,
-                seconds=seconds,
-                tokens=0 if record is None else record.tokens,
-                mean_kl=_mean_kl(rung.quality),
-                gates_failed=len(stands.failed),
-                score=stands.score,
-                fits=fits,
-                kept=kept,
-                why=why,
-            )
-        )
-
-    def _pruning_step(self, pruned: Pruned, seconds: float) -> ShrinkStep:
-        before, after = self.teacher.brief(), pruned.source.brief()
-        return ShrinkStep(
-            schema=SHRINK_SCHEMA,
-            version=edgeshrink.__version__,
-            kind="prune",
-            title=title(before, after, pruned.told),
-            before=before,
-            after=replace(after, name=f"{before.name}, cut"),
-            teacher=before,
-            pruning=pruned.told,
-            training=None,
-            behaviour=None,
-            failures=(),
-            seconds=seconds,
-        )
-
-    def _healing_step(
-        self,
-        start: Source,
-        student: Source,
-        record: TrainingRecord,
-        behaviour: Behaviour | Unmeasured | None,
-        seconds: float,
-    ) -> ShrinkStep:
-        found = behaviour if isinstance(behaviour, Behaviour) else None
-        teacher = self.teacher.brief()
-        return ShrinkStep(
-            schema=SHRINK_SCHEMA,
-            version=edgeshrink.__version__,
-            kind="distill",
-            title=f"healed by {teacher.name}",
-            before=replace(start.brief(), name=f"{teacher.name}, cut"),
-            after=replace(student.brief(), name=f"{teacher.name}, cut and healed"),
-            teacher=teacher,
-            pruning=None,
-            training=record,
-            behaviour=found,
-            failures=() if found is None else failures_of(found),
-            seconds=seconds,
-        )
+def _shrinkage(done: Sequence[_Made], refusal: str = "", nearest: str = "") -> Shrinkage:
+    steps = tuple(step for made in done for step in made.steps)
+    rungs = tuple(rung for made in done for rung in made.rungs)
+    return Shrinkage(steps, rungs, refusal, nearest)
 
 
-def _teaching(request: Request) -> Teaching:
-    minutes = request.heal_minutes or HEAL_MINUTES
-    steps = request.heal_steps
-    return Teaching(
-        data=request.data,
-        settings=TrainingSettings(steps=steps, minutes=None if steps else minutes, seed=request.seed),
+def _tried_plain(one: PlainTried, rung: Rung, teacher: Source) -> Tried:
+    kl = rung.mean_kl.value if isinstance(rung.mean_kl, Measured) else None
+    return Tried(one.scheme, teacher.brief().shape, one.quality, one.fits, kl, measured=_size(rung.artifact_bytes))
+
+
+def _made(terms: Terms, attempt: Attempt) -> _Made:
+    """Cut, healed and quantized, and held against its start and plain quantization."""
+    teacher, budget = terms.teacher, terms.budget
+    began = time.monotonic()
+    pruned = cut_to(teacher, attempt.shapes, (), teacher.workshop.calibration_text)
+    cut = source_of(pruned.source.folder, teacher, **_request_of(attempt, teacher))
+    start = quantized(terms, cut, attempt.scheme)
+    pruning_s, began = time.monotonic() - began, time.monotonic()
+    done = taught(teacher, cut, _teaching(teacher.workshop.request), terms.suite, heard=lambda _record: None)
+    built = _built(terms, done.student, attempt)
+    parameters = done.student.workshop.model.parameters
+    result = Quantized(parameters, built.plan, built.artifact, built.quality, built.behaviour)
+    healing_s = time.monotonic() - began
+    plain = plain_quantization(terms, built.artifact.nbytes)
+
+    stands, stood = standing_of(result, budget), standing_of(start, budget)
+    told = paid(stands, stood, None if plain is None else standing_of(plain, budget))
+    kept = told.kept and built.verdict.outcome != "FAIL"
+    why = told.why if kept or not told.kept else f"{told.why}; but the verdict is {built.verdict.outcome}"
+    fits = holds(device_lines(budget, built.artifact.nbytes, built.measurements, built.plan.predictions))
+    limit = budget.quality.mean_kl_max
+    near = result.distance is None or limit is None or result.distance <= limit
+    rungs = [
+        replace(_rung(terms, "pruned", start), seconds=pruning_s, kept=True, why=pruned.told.why),
+        replace(
+            _rung(terms, "pruned and healed", result),
+            seconds=healing_s,
+            tokens=done.record.tokens,
+            fits=fits,
+            kept=kept,
+            why=why,
+        ),
+    ]
+    if plain is not None:
+        rungs.insert(0, _rung(terms, "plain quantization, at most as large", plain))
+    return _Made(
+        built=built,
+        student=done.student,
+        steps=(_pruning(teacher, pruned, pruning_s), _healing(teacher, cut, done, built, (told, healing_s))),
+        rungs=tuple(rungs),
+        tried=Tried(
+            scheme=attempt.scheme,
+            shape=Shape.of(done.student.workshop.model.facts),
+            quality=not stands.failed and near,
+            fits=fits,
+            mean_kl=result.distance,
+            failed=stands.failed,
+            measured=_size(built.artifact.nbytes),
+        ),
+        kept=kept,
     )
+
+
+def _built(terms: Terms, student: Source, attempt: Attempt) -> Built:
+    """The one rung that the attempt names, measured and judged."""
+    workshop = student.workshop
+    situation = workshop.situation(terms.situation.calibration)
+    maker = exporter(situation.format_name, workshop)
+    maker.check_before_work()
+    built, _, _ = climb(workshop, maker, situation, Move(attempt.scheme, attempt.scheme, attempt.why), terms.suite)
+    return built
 
 
 def _request_of(attempt: Attempt, teacher: Source) -> dict[str, object]:
@@ -296,17 +160,68 @@ def _request_of(attempt: Attempt, teacher: Source) -> dict[str, object]:
     return {"scheme": attempt.scheme, "imatrix": imatrix if imatrix in ("auto", "none") else "default"}
 
 
-def _mean_kl(quality: Quality | Unmeasured) -> Reading:
-    return quality if isinstance(quality, Unmeasured) else quality.mean_kl
-
-
-def _value(reading: Reading | None) -> float | None:
-    return reading.value if isinstance(reading, Measured) else None
+def _teaching(request: Request) -> Teaching:
+    minutes = None if request.heal_steps else request.heal_minutes or HEAL_MINUTES
+    return Teaching(request.data, TrainingSettings(steps=request.heal_steps, minutes=minutes, seed=request.seed))
 
 
 def _size(nbytes: int) -> tuple[tuple[str, float], ...]:
     return (("artifact_bytes", float(nbytes)),)
 
 
-def _bytes(prediction: object) -> float:
-    return getattr(prediction, "value", float("inf"))
+def _rung(terms: Terms, title: str, one: Quantized) -> ShrinkRung:
+    """A row of the table, but for what it cost and what came of it."""
+    stands = standing_of(one, terms.budget)
+    return ShrinkRung(
+        title=title,
+        scheme=one.plan.scheme,
+        parameters=one.parameters,
+        artifact_bytes=one.artifact.nbytes,
+        seconds=0.0,
+        tokens=0,
+        mean_kl=one.mean_kl,
+        gates_failed=len(stands.failed),
+        score=stands.score,
+        fits=None,
+        kept=False,
+        why="",
+    )
+
+
+def _pruning(teacher: Source, pruned: Pruned, seconds: float) -> ShrinkStep:
+    before, after = teacher.brief(), pruned.source.brief()
+    return ShrinkStep(
+        schema=SHRINK_SCHEMA,
+        version=edgeshrink.__version__,
+        kind="prune",
+        title=title(before, after, pruned.told),
+        before=before,
+        after=replace(after, name=f"{before.name}, cut"),
+        teacher=before,
+        pruning=pruned.told,
+        training=None,
+        behaviour=None,
+        failures=(),
+        seconds=seconds,
+    )
+
+
+def _healing(teacher: Source, cut: Source, done: Taught, built: Built, judged: tuple[Paid, float]) -> ShrinkStep:
+    found = built.behaviour if isinstance(built.behaviour, Behaviour) else None
+    whole, (told, seconds) = teacher.brief(), judged
+    return ShrinkStep(
+        schema=SHRINK_SCHEMA,
+        version=edgeshrink.__version__,
+        kind="distill",
+        title=f"healed by {whole.name}",
+        before=replace(cut.brief(), name=f"{whole.name}, cut"),
+        after=replace(done.student.brief(), name=f"{whole.name}, cut and healed"),
+        teacher=whole,
+        pruning=None,
+        training=done.record,
+        behaviour=found,
+        failures=() if found is None else failures_of(found),
+        seconds=seconds,
+        kept=told.kept,
+        why=told.why,
+    )

@@ -36,6 +36,11 @@ class Source:
     def digest(self) -> str:
         return self.workshop.source_sha256
 
+    @property
+    def seconds(self) -> float:
+        """What all steps took that this model and those made from it stand on, whenever they were run."""
+        return sum(stored.seconds for stored in self.workshop.used)
+
     def brief(self, *, zeros: float = 0.0) -> ModelBrief:
         model = self.workshop.model
         return ModelBrief(
@@ -68,12 +73,14 @@ def open_source(request: Request, store: Store, place: Place, listener: Listener
 
 def source_of(folder: Path, like: Source, **changes: Any) -> Source:
     """The model that a step wrote into `folder`, with the store, the place and the request of `like`, but for what
-    `changes` says. What it is made into is compared with what `like` is compared with, or with `like` itself."""
+    `changes` says. What it is made into is compared with what `like` is compared with, or with `like` itself, and what
+    is made on the way counts as used by both."""
     other = like.workshop
     request = replace(other.request, **{"model": str(folder), "revision": None, **changes})
     name = other.model.name.removesuffix(_SMALLER) + _SMALLER
     source = open_source(request, other.store, other.place, other.listener, name=name)
-    source.workshop.teacher = other.standard
+    made = source.workshop
+    made.teacher, made.may_install, made.used = other.standard, other.may_install, other.used
     return source
 
 

@@ -2,146 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.compress.distill.objectives import BUILD
+from edgeshrink.compress.distill.objectives.parameters import Parameters
+from edgeshrink.compress.distill.teacher_cache.cache import TeacherCache
 from edgeshrink.compress.distill.teacher_cache.settings import CacheSettings
 from edgeshrink.compress.distill.vocabularies import shared_vocabulary
 from edgeshrink.compress.training.order import TrainingOrder
 from edgeshrink.compress.training.record import read_record
 from edgeshrink.core.shrinking_request import Teaching
-from edgeshrink.core.training import GateCheck, TrainingRecord, settings_json
+from edgeshrink.core.suite import Suite
+from edgeshrink.core.training import GateCheck, TextSource, TrainingRecord, TrainingSettings
+from edgeshrink.engine.shrink.examined import Look
+from edgeshrink.engine.shrink.learning_text import learning_text
 from edgeshrink.engine.shrink.source import Source, source_of, torch_pins
 from edgeshrink.engine.steps.cutting import MODEL
+from edgeshrink.engine.steps.self_written import FILE
+from edgeshrink.engine.steps.sequences import ACCEPTED
 from edgeshrink.engine.steps.teacher_cache import WriteTeacherCache
 from edgeshrink.engine.steps.training import STATE, Heard, TrainStudent
 from edgeshrink.store import Stored
 from edgeshrink.store.digests import combined_sha256
 
-OBJECTIVE = "edgeshrink.compress.distill.objectives:build"
 PATIENCE = 2
 """Looks of the suite without an improvement after which a run ends."""
-
-Look = Callable[[Source, int], GateCheck]
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """A trained student: the best that any look saw, else the last."""
+    """A trained student: the best that any look saw, else the last. `record` is of the whole run."""
 
     student: Source
     record: TrainingRecord
 
 
 def taught(
-    teacher: Source, student: Source, corpus: Stored, teaching: Teaching, *, heard: Heard, look: Look | None = None
+    teacher: Source, student: Source, teaching: Teaching, suite: Suite | None, *, heard: Heard, look: Look | None = None
 ) -> Taught:
-    """Train `student` on `corpus`. With `look` and `teaching.check_every`, the suite decides when to stop: at the first
-    look that every gate passes, or after PATIENCE looks in a row that saw nothing better."""
-    run = _Run(teacher, student, corpus, teaching, heard)
+    """Train `student` on what `teaching` names and `suite` does not ask. With `look` and `teaching.check_every`, the
+    suite decides when to stop: at the first look that every gate passes, or after PATIENCE looks in a row that saw
+    nothing better."""
+    run = _run(teacher, student, teaching, learning_text(teacher, student, teaching, suite), heard)
+    if look is None or teaching.check_every is None:
+        last = run.segment(None, None)
+        return Taught(run.made(last), run.record(last))
+    segments: list[Stored] = []
     checks: list[GateCheck] = []
-    best: Stored | None = None
-    stored = run.segment(None, None if look is None else teaching.check_every)
-    while look is not None and teaching.check_every is not None:
-        steps = read_record(stored.folder / STATE).steps
-        checks.append(look(source_of(stored.folder / MODEL, student), steps))
-        if _better(checks[-1], checks[:-1]):
-            best = stored
-        if stop := _stopped(checks) or _ended(stored):
-            record = read_record(stored.folder / STATE)
-            chosen = best or stored
-            return Taught(
-                source_of(chosen.folder / MODEL, student), replace(record, checks=tuple(checks), stopped=stop)
-            )
-        stored = run.segment(stored, steps + teaching.check_every)
-    record = read_record(stored.folder / STATE)
-    return Taught(source_of(stored.folder / MODEL, student), record)
+    stop, steps = "", 0
+    while not stop:
+        segments.append(run.segment(segments[-1] if segments else None, steps + teaching.check_every))
+        record = run.record(segments[-1])
+        steps = record.steps
+        checks.append(look(run.made(segments[-1]), steps))
+        stop = _stopped(checks) or record.stopped
+    best = min(range(len(checks)), key=lambda index: (_standing(checks[index]), -index))
+    note = () if best == len(checks) - 1 else (f"the student is that of step {checks[best].step}, which stood best",)
+    told = replace(record, checks=tuple(checks), stopped=stop, notes=(*record.notes, *note))
+    return Taught(run.made(segments[best]), told)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
+    """`parameters` are the objective's, `inputs` digests of all that goes into it, `cache` the teacher's."""
+
     teacher: Source
     student: Source
-    corpus: Stored
+    corpus: Path
     teaching: Teaching
+    settings: TrainingSettings
+    parameters: Parameters
+    inputs: dict[str, str]
+    cache: Stored | None
     heard: Heard
 
     def segment(self, before: Stored | None, until: int | None) -> Stored:
         workshop = self.student.workshop
-        parameters, inputs = self._objective()
-        start = None if before is None else before.folder / STATE
-        if before is not None:
-            inputs["before"] = _digest(before)
         order = TrainingOrder(
             student=self.student.folder,
-            corpus=self.corpus.folder,
-            objective=OBJECTIVE,
-            objective_parameters=parameters,
-            settings=self.teaching.settings,
+            corpus=self.corpus,
+            objective=BUILD,
+            objective_parameters=self.parameters.json(),
+            settings=self.settings,
             objective_settings=self.teaching.objective,
-            start=start,
+            start=None if before is None else before.folder / STATE,
             until=until,
             threads=workshop.threads,
         )
-        told = {"vocabulary": parameters.get("vocabulary")}
-        return workshop.run(
-            TrainStudent(order, inputs, told, workshop.model.facts, torch_pins(), self.heard),
-        )
+        inputs = self.inputs if before is None else {**self.inputs, "before": _digest(before)}
+        told = {"vocabulary": self.parameters.vocabulary}
+        return workshop.run(TrainStudent(order, inputs, told, workshop.model.facts, torch_pins(), self.heard))
 
-    def _objective(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """What the objective is built from, as JSON, and the digests of all that goes into the run."""
-        settings, teacher, student = self.teaching.objective, self.teacher, self.student
-        inputs = {"student": student.digest, "corpus": _digest(self.corpus)}
-        parameters: dict[str, Any] = {"settings": settings_json(settings), "seed": self.teaching.settings.seed}
-        if settings.kind == "sequence":
-            return parameters, inputs
-        parameters["vocabulary"] = shared_vocabulary(teacher.workshop.model.facts, student.workshop.model.facts)
-        if not settings.cached:
-            return {**parameters, "teacher": str(teacher.folder)}, {**inputs, "teacher": teacher.digest}
-        cache = student.workshop.run(
-            WriteTeacherCache(
-                teacher=teacher.folder,
-                teacher_sha256=teacher.digest,
-                corpus=self.corpus.folder,
-                corpus_sha256=inputs["corpus"],
-                settings=CacheSettings(seed=self.teaching.settings.seed),
-                threads=student.workshop.threads,
-                tools=torch_pins(),
-            )
+    def made(self, stored: Stored) -> Source:
+        return source_of(stored.folder / MODEL, self.student)
+
+    def record(self, stored: Stored) -> TrainingRecord:
+        nbytes = None if self.cache is None else TeacherCache.open(self.cache.folder).facts.bytes_per_token
+        record = read_record(stored.folder / STATE)
+        sources = tuple(self._named(source) for source in record.sources)
+        return replace(record, cache_bytes_per_token=nbytes, sources=sources)
+
+    def _named(self, source: TextSource) -> TextSource:
+        """What a teacher wrote is told as such, under its own licence."""
+        if source.name not in (FILE, ACCEPTED):
+            return source
+        brief = self.teacher.brief()
+        return replace(source, name=f"text that {brief.name} wrote", license=brief.license)
+
+
+def _run(teacher: Source, student: Source, teaching: Teaching, corpus: Stored, heard: Heard) -> _Run:
+    """With the teacher's cache written, where it is to be learnt from."""
+    settings = replace(teaching.settings, length=Corpus.open(corpus.folder).length)
+    parameters = Parameters(teaching.objective, seed=settings.seed)
+    inputs = {"student": student.digest, "corpus": _digest(corpus)}
+    cache: Stored | None = None
+    if teaching.objective.kind != "sequence":
+        shared = shared_vocabulary(teacher.workshop.model.facts, student.workshop.model.facts)
+        parameters = replace(parameters, vocabulary=shared)
+        if teaching.objective.cached:
+            cache = _written(teacher, student, corpus, settings)
+            parameters, inputs["cache"] = replace(parameters, cache=cache.folder), _digest(cache)
+        else:
+            parameters, inputs["teacher"] = replace(parameters, teacher=teacher.folder), teacher.digest
+    return _Run(teacher, student, corpus.folder, teaching, settings, parameters, inputs, cache, heard)
+
+
+def _written(teacher: Source, student: Source, corpus: Stored, settings: TrainingSettings) -> Stored:
+    """The teacher's cache of `corpus`."""
+    workshop = student.workshop
+    return workshop.run(
+        WriteTeacherCache(
+            teacher=teacher.folder,
+            teacher_sha256=teacher.digest,
+            corpus=corpus.folder,
+            corpus_sha256=_digest(corpus),
+            settings=CacheSettings(seed=settings.seed),
+            threads=workshop.threads,
+            tools=torch_pins(),
         )
-        return {**parameters, "cache": str(cache.folder), "cached": True}, {**inputs, "cache": _digest(cache)}
+    )
 
 
 def _digest(stored: Stored) -> str:
     return combined_sha256(stored.digests.items())
 
 
-def _ended(stored: Stored) -> str:
-    record = read_record(stored.folder / STATE)
-    return "the plan's last step" if record.steps >= record.planned_steps else ""
-
-
 def _stopped(checks: list[GateCheck]) -> str:
-    """Why the run should end after the last of `checks`; "" where it should not."""
-    last = checks[-1]
+    """Why the run should end after the last of `checks`; "" where it should not. Without a distance nothing is seen to
+    get better before a gate passes, and the run goes on."""
+    last, before, since = checks[-1], checks[:-PATIENCE], checks[-PATIENCE:]
     if last.outcome == "PASS":
         return f"every gate passes at step {last.step}"
-    since = checks[-PATIENCE:]
-    before = checks[:-PATIENCE]
-    if before and not any(_better(check, before) for check in since):
+    if before and last.mean_kl is not None and min(map(_standing, since)) >= min(map(_standing, before)):
         return f"the suite saw nothing better in {PATIENCE} looks"
     return ""
 
 
-def _better(check: GateCheck, before: list[GateCheck]) -> bool:
-    return all(_standing(check) < _standing(other) for other in before)
-
-
-def _standing(check: GateCheck) -> tuple[int, float]:
-    """Lower is better: gates that fail, then the distance to the teacher."""
-    return len(check.failed), float("inf") if check.mean_kl is None else check.mean_kl
+def _standing(check: GateCheck) -> tuple[int, bool, float]:
+    """Lower is better: gates that fail, whether some could not be judged, then the distance to the teacher."""
+    return len(check.failed), check.outcome == "UNKNOWN", float("inf") if check.mean_kl is None else check.mean_kl
 
 
 def page_writer(page: Path) -> Heard:
@@ -149,6 +170,8 @@ def page_writer(page: Path) -> Heard:
     from edgeshrink.report.training_page import training_html
 
     def heard(record: TrainingRecord) -> None:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.parent.mkdir(parents=True, exist_ok=True)
         aside = page.with_suffix(".part")
         aside.write_text(training_html(record, running=True), encoding="utf-8")
         aside.replace(page)

@@ -12,6 +12,7 @@ from edgeshrink.catalog.overlap import Items
 from edgeshrink.catalog.texts import Text
 from edgeshrink.compress.corpus.build import build_corpus
 from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.compress.corpus.licences import licence_of
 from edgeshrink.core.events import Listener
 from edgeshrink.core.shrinking_request import Learn
 from edgeshrink.errors import DataError
@@ -45,6 +46,7 @@ class BuildCorpus:
                 "seed": self.seed,
                 "learn": self.learn,
                 "names": [path.name for path in self.paths],
+                "licences": [licence_of(path) for path in self.paths],
                 "kept_apart": [text.sha256 for text in self.kept_apart],
                 "kept_items": [[items.name, _digest(items)] for items in self.kept_items],
             },

@@ -18,6 +18,8 @@ from edgeshrink.engine.steps.model_card import write_short_card
 from edgeshrink.errors import StepFailed
 
 STATE = "state"
+_TOLD = ("log_every", "save_every")
+"""Settings that change nothing of the result: another one goes on with the same run."""
 Heard = Callable[[TrainingRecord], None]
 
 
@@ -40,7 +42,9 @@ class TrainStudent:
         return {
             "inputs": dict(self.inputs),
             "parameters": {
-                "settings": settings_json(self.order.settings),
+                "settings": {
+                    name: value for name, value in settings_json(self.order.settings).items() if name not in _TOLD
+                },
                 "objective": settings_json(self.order.objective_settings),
                 "until": self.order.until,
                 **self.parameters,

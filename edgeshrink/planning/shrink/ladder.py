@@ -83,6 +83,8 @@ def following_attempt(
         return search.other_side(last)
     if last.fits is False:
         return search.smaller(last)
+    if last.quality and last.fits:
+        return search.refusal(f"{last.scheme} of the smaller model holds the budget and its floor, and did not pay")
     return search.refusal(f"{last.scheme} of the smaller model could not be judged")
 
 

@@ -8,6 +8,7 @@ order. A mix shrinks its axes by equal shares.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -37,6 +38,12 @@ _MIXES: tuple[tuple[Axis, ...], ...] = (
 # A shape this far below the largest found is cut too deep for want of finer steps: another mix is as good and larger.
 _NEAR = 0.9
 _STOPS = 128
+_LIMITS = {
+    "artifact_bytes": "a file of {:,.0f} bytes",
+    "peak_rss_bytes": "{:,.0f} bytes of peak RAM",
+    "decode_tok_s": "{:,.1f} tokens/s",
+    "ttft_p95_ms": "{:,.0f} ms to the first token",
+}
 
 
 def candidate_shapes(
@@ -68,7 +75,8 @@ def candidate_shapes(
         if shape is not None:
             found.setdefault(shape, len(found))
     if not found:
-        raise _unreachable(_path(list(known.values()), measure, least)[-1], goal, measure)
+        left = [axis for axis in AXES if axis not in axes]
+        raise _unreachable(_path(list(known.values()), measure, least)[-1], goal, measure, left)
     largest = max(measure.share(shape) for shape in found)
     return tuple(shape for shape in found if measure.share(shape) >= _NEAR * largest)
 
@@ -106,16 +114,18 @@ def _grown(shape: Shape, chosen: Sequence[Ruler], measure: Yardstick) -> Shape:
         shape = larger
 
 
-def _unreachable(least: Shape, goal: Goal, measure: Yardstick) -> PlanError:
+def _unreachable(least: Shape, goal: Goal, measure: Yardstick, left: Sequence[Axis]) -> PlanError:
+    """`left`: axes that were not to be pruned."""
     kept = f"{measure.share(least):.1%} of the parameters ({words(measure.whole, least)})"
     if goal.share is not None and not goal.limits:
         return PlanError(
             f"pruning to {goal.share:.1%} of the parameters is out of reach: the least that can be kept is {kept}",
-            hint=f"ask for {measure.share(least):.3f} or more, or let more be pruned: {', '.join(AXES)}",
+            hint=f"ask for {math.ceil(1000 * measure.share(least)) / 1000:.3f} or more"
+            + (f", or let more be pruned: {', '.join(left)}" if left else ""),
         )
     predictions = measure.predictions(least)
     nearest = [
-        f"{name} {value.value:,.0f}"
+        _LIMITS[name].format(value.value)
         for name, _ in goal.limits
         if predictions is not None and isinstance(value := getattr(predictions, name), Estimate)
     ]

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import LENGTH, SOURCE, Ground
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from tiny_models import write_tiny_model
+from training_ground import LENGTH, SOURCE, Ground
 
 from edgeshrink.catalog.huggingface import inspect_folder
 from edgeshrink.compress.corpus.corpus import Corpus
@@ -213,6 +213,17 @@ def test_minutes_become_steps_once_the_speed_is_known(ground: Ground, train_here
     record = read_record(tmp_path / "state")
     assert record.steps == record.planned_steps >= 8
     assert record.points[-1].rate < record.points[1].rate
+
+
+def test_minutes_become_steps_in_segments_too(ground: Ground, train_here: Train, tmp_path: Path) -> None:
+    order = ground.order(steps=None, minutes=0.01)
+
+    train_here(replace(order, until=5), tmp_path / "a")
+    train_here(replace(order, until=10, start=tmp_path / "a/state"), tmp_path / "b")
+
+    first, second = (read_record(tmp_path / name / "state") for name in "ab")
+    assert (first.steps, first.planned_steps, first.stopped) == (5, 0, "")
+    assert second.planned_steps >= 8
 
 
 def test_bfloat16_products_keep_float32_parameters_and_the_models_own_type(

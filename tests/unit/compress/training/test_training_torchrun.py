@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ground
+from training_ground import Ground
 
 from edgeshrink.compress.training.order import order_json
 from edgeshrink.compress.training.record import read_record

@@ -240,7 +240,7 @@ def test_a_limit_out_of_reach_names_the_nearest(models: dict[str, ModelFacts]) -
             granularity(models["llama"]),
             situation=situation,
         )
-    assert "artifact_bytes" in caught.value.hint
+    assert "a file of " in caught.value.hint
 
 
 def test_a_speed_that_nobody_can_predict_is_no_goal(models: dict[str, ModelFacts]) -> None:
