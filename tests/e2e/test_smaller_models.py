@@ -105,6 +105,19 @@ def test_a_run_ends_as_soon_as_every_gate_passes(warm_shell: Shell, cut: Path, s
     assert [(check["step"], check["outcome"]) for check in training["checks"]] == [(4, "PASS")]
 
 
+def test_pruning_in_cycles_heals_and_looks_after_each_cut(warm_shell: Shell, suite: Path) -> None:
+    out = warm_shell.folder / "cycled"
+    goal = ("--params", "0.667", "--scheme", "Q8_0", "--cycles", "2")
+    heal = ("--data", TEXTS / "calibration.txt", "--steps", "8", "--batch-tokens", "1024")
+    done = warm_shell.run("prune", *goal, *heal, "--suite", suite, "-o", out)
+    assert done.returncode == 0, done.stderr
+    step = record(out)
+    assert step["after"]["parameters"] <= 0.667 * step["before"]["parameters"]
+    told = [note for note in step["training"]["notes"] if note.startswith("cycle ")]
+    assert [note[:12] for note in told] == ["cycle 1 of 2", "cycle 2 of 2"]
+    assert all("4,096 tokens" in note and "mean KL" in note for note in told)
+
+
 def test_an_interrupted_run_goes_on_where_it_was(shell: Shell, cut: Path) -> None:
     words = ("distill", "--teacher", DEMO, "--student", cut, "--data", TEXTS / "calibration.txt", "--suite", "none")
     words = (*words, "--steps", "30", "--batch-tokens", "2048", "-o", "new/student")

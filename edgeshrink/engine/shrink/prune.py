@@ -8,32 +8,30 @@ from typing import get_args
 
 import edgeshrink
 from edgeshrink.compress.calibration import calibration_text
-from edgeshrink.compress.distill.representations.mapping import kept_layers
 from edgeshrink.compress.prune.interface import method
 from edgeshrink.compress.prune.sparsifying import SparseMethod, zeros_for
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.reading import Unmeasured
-from edgeshrink.core.shape import Shape
 from edgeshrink.core.shrinking import SHRINK_SCHEMA, ModelBrief, PruningTold, ShrinkStep
-from edgeshrink.core.shrinking_request import PruneRequest, Teaching
+from edgeshrink.core.shrinking_request import PruneRequest
 from edgeshrink.core.suite import Suite
 from edgeshrink.core.training import TrainingRecord
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.engine.machine import calibrated
 from edgeshrink.engine.place import open_place
 from edgeshrink.engine.shrink.cut import Pruned, axes_of, cut_to, zeroed
+from edgeshrink.engine.shrink.cycles import Healing, healed_in_cycles
 from edgeshrink.engine.shrink.examined import Look, check_looks, examined, look_of
 from edgeshrink.engine.shrink.failures import failures_of
 from edgeshrink.engine.shrink.folder import check_student_folder, live_page, write_student_folder
 from edgeshrink.engine.shrink.judged import floor_of, verdict_of
-from edgeshrink.engine.shrink.learning_text import check_data, part_of
+from edgeshrink.engine.shrink.learning_text import check_data
 from edgeshrink.engine.shrink.source import Source, open_source, require_torch
-from edgeshrink.engine.shrink.teaching import page_writer, taught
+from edgeshrink.engine.shrink.teaching import page_writer
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
 from edgeshrink.errors import UsageError
 from edgeshrink.planning.resolve import Situation, candidates, preferred_scheme
-from edgeshrink.planning.shrink.cycles import cycles
 from edgeshrink.planning.shrink.goals import Goal, refuse_zeros
 from edgeshrink.planning.shrink.granularity import block, granularity
 from edgeshrink.planning.shrink.shapes import candidate_shapes
@@ -120,50 +118,11 @@ def _made(
     goal = replace(goal, scheme=schemes[0])
     shapes = candidate_shapes(facts, goal, granularity(facts, block(situation, schemes)), axes, situation=situation)
     text = original.workshop.calibration_text
-    if request.teaching is None:
-        return cut_to(original, shapes, request.methods, text), None
-    return healed_in_cycles(original, shapes, request, suite, look, out)
-
-
-def healed_in_cycles(
-    original: Source,
-    shapes: tuple[Shape, ...],
-    request: PruneRequest,
-    suite: Suite | None,
-    look: Look | None,
-    out: Path,
-) -> tuple[Pruned, TrainingRecord]:
-    """Cut a part of the way, heal, and again, to the nearest of `shapes`; the run's length is shared by the cycles, and
-    `look` sees the last. The record is that of the last."""
-    assert request.teaching is not None
-    text = original.workshop.calibration_text
     straight = cut_to(original, shapes, request.methods, text)
-    whole, goal = original.brief().shape, straight.source.brief().shape
-    ways = cycles(original.workshop.model.facts, goal, request.cycles)
-    now, kept, records = original, tuple(range(whole.layers)), []
-    for shape in ways:
-        pruned = straight if len(ways) == 1 else cut_to(now, (shape,), request.methods, text)
-        kept = tuple(kept[layer] for layer in pruned.told.kept_layers)
-        teaching = _facing(part_of(request.teaching, 1 / len(ways)), kept, whole.layers)
-        seen = look if shape == goal else None
-        done = taught(original, pruned.source, teaching, suite, heard=page_writer(live_page(out)), look=seen)
-        now = done.student
-        records.append(done.record)
-    if len(ways) == 1:
-        return replace(straight, source=now), records[-1]
-    why = f"{straight.told.why}; in {len(ways)} cycles of cutting and healing"
-    note = f"the last of {len(ways)} cycles, which took {sum(record.tokens for record in records):,} tokens together"
-    record = replace(records[-1], notes=(*records[-1].notes, note))
-    return Pruned(now, replace(straight.told, kept_layers=kept, why=why)), record
-
-
-def _facing(teaching: Teaching, kept: tuple[int, ...], layers: int) -> Teaching:
-    """Each of the `kept` layers learns from the one of the original's `layers` that it stands for now, where states of
-    layers are learnt from at all."""
-    objective = teaching.objective
-    if objective.kind != "hidden" or objective.layers:
-        return teaching
-    return replace(teaching, objective=replace(objective, layers=kept_layers(kept, layers)))
+    if request.teaching is None:
+        return straight, None
+    healing = Healing(original, request, request.teaching, suite, look, page_writer(live_page(out)))
+    return healed_in_cycles(healing, straight)
 
 
 def situation_for(source: Source) -> Situation:
