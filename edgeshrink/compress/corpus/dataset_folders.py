@@ -85,6 +85,6 @@ def _library() -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise ToolMissing("the package datasets is not installed", hint="pip install 'edgeshrink[torch]'") from error
+        raise ToolMissing("the package datasets is not installed", hint="pip install 'edgeshrink[data]'") from error
     datasets.disable_progress_bars()
     return datasets
