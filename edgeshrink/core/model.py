@@ -37,6 +37,19 @@ class SourceTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Experts:
+    """The feed-forward of every layer of a mixture of experts: `used` of `count` experts of width `ffn` a token, and
+    one of width `shared_ffn` that every token goes through (0: none). `normed`: the weights of the used ones are scaled
+    to a sum of 1."""
+
+    count: int
+    used: int
+    ffn: int
+    shared_ffn: int = 0
+    normed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
     """A source model.
 
@@ -64,6 +77,8 @@ class ModelFacts:
     tokenizer_files: tuple[Path, ...] = ()
     metadata: tuple[KeyValue, ...] = field(default=(), repr=False)
     """A GGUF source's header, typed and in order; empty for other sources."""
+    experts: Experts | None = None
+    """None: one feed-forward of `ffn_size` a layer. Else `ffn_size` is what config.json says beside them."""
     notes: tuple[str, ...] = ()
     """What a reader should know: where the built file will differ from the source by design."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeshrink.core.adapter import BuiltAdapter
 from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.delegation import Delegation
 from edgeshrink.core.export_times import ExportTimes
@@ -132,6 +133,8 @@ class Report:
     """What the suite found, slice by slice; None where none was run: a note says why."""
     shrinkage: Shrinkage | None = None
     """How the model itself was made smaller before it was quantized; None where nobody had to."""
+    adapters: tuple[BuiltAdapter, ...] = ()
+    """What ships beside the artifact and runs on top of it."""
 
 
 @dataclass(frozen=True, slots=True)

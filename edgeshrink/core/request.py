@@ -60,6 +60,10 @@ class Request:
     heal_steps: int | None = None
     heal_minutes: float | None = None
     """How long one healing takes; neither: HEAL_MINUTES."""
+    train_for_grid: bool = False
+    """Whether a build whose quantization misses the quality floor may train the model on the grid of its file."""
+    adapters: tuple[Path, ...] = ()
+    """Folders of adapters that ship beside the artifact."""
     judge_anyway: bool = False
     """Judge speed and power although the device is emulated, or is not the profile's."""
 

@@ -68,6 +68,20 @@ class SliceFailures:
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a training was for, counted on held-out items: `before`, `after` and the teacher (None: not asked), of
+    `items`. `low_is_better` for errors. `name` is short ("too eager"), `what` a sentence."""
+
+    name: str
+    what: str
+    items: int
+    before: int
+    after: int
+    teacher: int | None = None
+    low_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ShrinkStep:
     """One step: `before` -> `after`. `behaviour`: `after` against the `teacher`. `kept` None: nobody judged it; `why`
     says what decided."""
@@ -88,6 +102,7 @@ class ShrinkStep:
     kept: bool | None = None
     why: str = ""
     notes: tuple[str, ...] = ()
+    learnt: tuple[Learnt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgeshrink.core.request import Request
-from edgeshrink.core.training import ObjectiveSettings, TrainingSettings
+from edgeshrink.core.training import LoraSettings, ObjectiveSettings, TrainingSettings
 
 Learn = Literal["all", "answers"]
 
@@ -34,7 +34,8 @@ class Teaching:
     """How a student is trained. `data` empty: the teacher writes `tokens` of text itself.
 
     `learn` "answers": only what the assistant says in a chat counts. `tokens`: of the corpus; None: what the run needs.
-    `check_every`: steps between two looks of the suite; None: at the end alone.
+    `check_every`: steps between two looks of the suite; None: at the end alone. `lora`: only low-rank updates are
+    trained. `scheme` of a file of `format`: the grid of objective grid.
     """
 
     data: tuple[Path, ...] = ()
@@ -45,6 +46,9 @@ class Teaching:
     tokens: int | None = None
     held_out: float = 0.01
     check_every: int | None = None
+    lora: LoraSettings | None = None
+    scheme: str | None = None
+    format: str = "gguf"
 
 
 @dataclass(frozen=True, slots=True)

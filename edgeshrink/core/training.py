@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-ObjectiveName = Literal["logits", "hidden", "sequence"]
+ObjectiveName = Literal["logits", "hidden", "sequence", "grid", "preference", "tool-policy"]
+PreferenceLoss = Literal["dpo", "ipo"]
 Divergence = Literal["forward", "reverse", "skew-forward", "skew-reverse", "jsd"]
 OptimizerName = Literal["adamw", "muon"]
 Parallel = Literal["ddp", "fsdp"]
@@ -20,7 +21,10 @@ class ObjectiveSettings:
     itself; from a cache of the teacher where `cached`. `skew`: how much of the other distribution is mixed in (Ko et
     al. 2024, DistiLLM); of jsd the weight of the teacher (Agarwal et al. 2023, GKD). `on_policy`: share of the steps
     whose text the student writes itself. hidden: `layers` maps (student, teacher) layers, () spreads them evenly;
-    `relations` adds attention relations (Wang et al. 2020, MiniLMv2).
+    `relations` adds attention relations (Wang et al. 2020, MiniLMv2). grid: as logits, of a student whose weights and
+    activations are rounded as the file's runtime has them. preference: `preference_loss` with `beta` of pairs, the
+    teacher as reference, and `anchor` times the divergence to it on what was chosen. tool-policy: as logits on the
+    answers, and the text itself at the tokens that decide, `decision_weight` times as heavy (1 to 255).
     """
 
     kind: ObjectiveName = "logits"
@@ -33,6 +37,26 @@ class ObjectiveSettings:
     layers: tuple[tuple[int, int], ...] = ()
     relations: bool = True
     hidden_weight: float = 1.0
+    preference_loss: PreferenceLoss = "dpo"
+    beta: float = 0.1
+    anchor: float = 0.5
+    decision_weight: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """Low-rank updates beside frozen matrices: W + alpha / rank * B A (Hu et al. 2021, arXiv:2106.09685).
+
+    `targets`: names of linear layers as transformers has them (q_proj, down_proj); () is every one of the decoder.
+    `scheme`: what the frozen base is rounded to first (GGUF; Dettmers et al. 2023, QLoRA), None: not at all. `merged`:
+    the update goes into the weights in the end; else it stays an adapter beside its base.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+    targets: tuple[str, ...] = ()
+    scheme: str | None = None
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def _save(
     if world.writes:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-    parameters = objective.named_parameters()
+    parameters = _trained(objective)
     _write(aside, _PARAMETERS, parameters, world)
     _write(aside, _OPTIMIZER, optimizers.moments(), world)
     if world.writes:
@@ -70,7 +70,7 @@ def _save(
 def restore(folder: Path, objective: Any, optimizers: Optimizers) -> None:
     """Parameters and moments as `folder` has them, on however many workers there are now. DataError: not whole."""
     with torch.no_grad(), _Reader(folder, _PARAMETERS) as read:
-        for name, value in objective.named_parameters():
+        for name, value in _trained(objective):
             value.copy_(part_of(read(name, value.shape), value))
     with _Reader(folder, _OPTIMIZER) as read:
         for optimizer in optimizers.each:
@@ -80,6 +80,11 @@ def restore(folder: Path, objective: Any, optimizers: Optimizers) -> None:
                     keys = read.keys_of(name)
                     if keys:
                         optimizer.state[value] = {key: _moment(read, f"{name}/{key}", value) for key in keys}
+
+
+def _trained(objective: Any) -> Iterator[tuple[str, Tensor]]:
+    """The rest is in the student's folder."""
+    return ((name, value) for name, value in objective.named_parameters() if value.requires_grad)
 
 
 def _moment(read: _Reader, name: str, value: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ from typing import Any
 from edgeshrink.core.training import ObjectiveSettings, TrainingSettings, settings_json
 from edgeshrink.errors import UsageError
 
+WHOLE = "edgeshrink.compress.training.forms:Whole"
+"""All parameters of the student, written as an ordinary folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingOrder:
@@ -17,7 +20,8 @@ class TrainingOrder:
 
     `objective` is "module:function", called as function(student, `objective_parameters`, device) with the student's
     module, all of it float32; `objective_settings` is what the record says of it. Where the parameters name a "teacher"
-    folder and no "cache", the plan of the memory counts it. `start`: the `state` folder of the segment before; `until`:
+    folder and no "cache", the plan of the memory counts it. `form` is "module:class" of what of the student is trained
+    and written (`forms.Form`), made of `form_parameters`. `start`: the `state` folder of the segment before; `until`:
     the step this one ends after, None: the end of the run. `threads` are shared out among this machine's workers.
     """
 
@@ -30,6 +34,8 @@ class TrainingOrder:
     start: Path | None = None
     until: int | None = None
     threads: int = 1
+    form: str = WHOLE
+    form_parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_order(order: TrainingOrder) -> None:
@@ -61,6 +67,8 @@ def order_json(order: TrainingOrder) -> dict[str, Any]:
         "objective_parameters": dict(order.objective_parameters),
         "settings": settings_json(order.settings),
         "objective_settings": settings_json(order.objective_settings),
+        "form": order.form,
+        "form_parameters": dict(order.form_parameters),
         "start": None if order.start is None else str(order.start.absolute()),
         "until": order.until,
         "threads": order.threads,
@@ -76,6 +84,8 @@ def order_of(data: Mapping[str, Any]) -> TrainingOrder:
         objective_parameters=data["objective_parameters"],
         settings=TrainingSettings(**data["settings"]),
         objective_settings=objective_settings_of(data["objective_settings"]),
+        form=data["form"],
+        form_parameters=data["form_parameters"],
         start=None if data["start"] is None else Path(data["start"]),
         until=data["until"],
         threads=data["threads"],

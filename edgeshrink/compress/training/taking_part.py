@@ -20,9 +20,9 @@ from edgeshrink.catalog.huggingface import inspect_folder
 from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.compress.distill.models import load_model, mixed_precision
 from edgeshrink.compress.training import checkpoint
-from edgeshrink.compress.training.distributed import World, whole
+from edgeshrink.compress.training.distributed import World
+from edgeshrink.compress.training.forms import Form, form_of
 from edgeshrink.compress.training.loop import Loop, Tell
-from edgeshrink.compress.training.model_folder import write_model
 from edgeshrink.compress.training.objective import Objective
 from edgeshrink.compress.training.optimizers import Optimizers
 from edgeshrink.compress.training.order import TrainingOrder, order_json, order_of
@@ -67,18 +67,18 @@ def take_part(call: Call, world: World, tell: Tell) -> None:
     the loss is not finite: the last checkpoint stands."""
     _settle(call.order, world)
     with _told_to_stop() as told:
-        loop = _loop(call, world, tell, told.is_set)
+        form = form_of(call.order.form, call.order.form_parameters)
+        loop = _loop(call, form, world, tell, told.is_set)
         last = loop.go()
     if last is None:
         raise StepFailed(
             f"the training was stopped after step {loop.run.step}", hint="the same command goes on from there"
         )
-    parameters = dict(loop.objective.student.named_parameters(remove_duplicate=False))
     aside = call.workdir / f"{MODEL}{PARTIAL}"
     if world.writes:
         shutil.rmtree(aside, ignore_errors=True)
     facts = inspect_folder(call.order.student, str(call.order.student))
-    write_model(facts, aside, frozenset(parameters), lambda name: whole(parameters[name]).numpy(), writes=world.writes)
+    form.write(facts, loop.objective.student, aside, world)
     if world.writes:
         finish(call.workdir, last, aside)
     world.together()
@@ -89,11 +89,12 @@ def is_mixed(precision: Precision, device: torch.device) -> bool:
     return mixed_precision(str(device)) if precision == "auto" else precision == "bfloat16"
 
 
-def _loop(call: Call, world: World, tell: Tell, stopping: Callable[[], bool]) -> Loop:
+def _loop(call: Call, form: Form, world: World, tell: Tell, stopping: Callable[[], bool]) -> Loop:
     order, settings = call.order, call.order.settings
     corpus = _corpus(order, inspect_folder(order.student, str(order.student), weights=False).vocab_size)
     cut_up = settings.parallel == "fsdp" and world.place.workers > 1
     student = load_model(order.student, device="cpu" if cut_up else str(world.device))
+    form.prepare(student)
     objective = _objective(order, student, world.device)
     plain = Wrapped(objective)
     beside = any(not name.startswith("student.") for name, _ in objective.named_parameters())
