@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from edgeshrink.runtimes.chat import Message
 
 TIMEOUT_S = 10.0
+TODAY = "2026-01-01"
+"""What a template sees that writes the date, where prompts must not change over night."""
 _MEMORY_BYTES = 2 << 30
 _PROMPT_CHARACTERS = 16 << 20
 _JOB = "edgeshrink.runtimes.chat_bounded:job"

@@ -60,13 +60,20 @@ def load(
     batch: int = 512,
     vocab_only: bool = False,
     all_logits: bool = True,
+    adapter: Path | None = None,
 ) -> PteSession:
     """Open a .pte, or the folder that holds one.
 
     The file fixes its cache (`context` is what it holds, whatever is asked), its arithmetic (`exact`) and its
     delegate. `batch` is the most tokens a call takes, the file's own limit the other. RuntimeFailed where the file is
-    damaged, or lowered for a delegate that this build lacks (Core ML, Vulkan).
+    damaged, or lowered for a delegate that this build lacks (Core ML, Vulkan), or an `adapter` is given: a .pte is
+    lowered whole, and has no place for one.
     """
+    if adapter is not None:
+        raise RuntimeFailed(
+            f"{adapter}: ExecuTorch runs no adapters beside a .pte",
+            hint="build the model with the adapter merged into it (distill --merge), or build --format gguf",
+        )
     file = _find(path)
     program = library.open_program(file)
     names = library.method_names(program)

@@ -146,14 +146,16 @@ class Runtime(Protocol):
         batch: int = 512,
         vocab_only: bool = False,
         all_logits: bool = True,
+        adapter: Path | None = None,
     ) -> Session:
         """Open a language model: a file, or the folder of files that a build wrote for it.
 
         `exact` asks for the most precise arithmetic that the runtime has (float32 KV cache, no fast attention), as
         comparing does; without, it runs as an app would. `delegate` is the backend asked for: what really ran is in
         `facts().backend`. `vocab_only` loads the tokenizer and no weights, where the runtime can. `all_logits=False`
-        reserves memory for one row of logits; then `logits` is refused. RuntimeFailed where the file is missing,
-        garbage or of an architecture the runtime lacks.
+        reserves memory for one row of logits; then `logits` is refused. `adapter`: a file of low-rank updates, in the
+        runtime's own format, that run beside the weights. RuntimeFailed where a file is missing, garbage or of an
+        architecture the runtime lacks, or the runtime takes no adapters.
         """
 
     def open_network(self, path: Path, *, threads: int, delegate: str = "cpu") -> NetworkSession:

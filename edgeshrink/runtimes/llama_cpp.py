@@ -63,6 +63,7 @@ def load(
     batch: int = 512,
     vocab_only: bool = False,
     all_logits: bool = True,
+    adapter: Path | None = None,
     eval_callback: Any = None,
 ) -> LlamaSession:
     """Open a GGUF with a KV cache of `context` positions (the library rounds up to 256), mapped, not read.
@@ -70,12 +71,13 @@ def load(
     A `delegate` other than "cpu" offloads all layers, unless `gpu_layers` says how many; below 0 is all. `exact`: KV
     cache in f32 and plain attention, else f16 and flash attention, as llama.cpp itself does; a tiny file's single
     tokens are then computed by one thread. `batch`: tokens computed at once. `all_logits=False` reserves one row of
-    logits. `eval_callback`: (tensor pointer, asking) -> bool, the ggml scheduler's. RuntimeFailed with the library's
-    own words where it refuses.
+    logits. `adapter`: a GGUF of low-rank updates that are computed beside the weights. `eval_callback`: (tensor
+    pointer, asking) -> bool, the ggml scheduler's. RuntimeFailed with the library's own words where it refuses.
     """
     api = llama_library.library()
-    if not path.is_file():
-        raise RuntimeFailed(f"{path}: there is no such file")
+    for file in (path, adapter):
+        if file is not None and not file.is_file():
+            raise RuntimeFailed(f"{file}: there is no such file")
     layers = gpu_layers or (0 if delegate == "cpu" else -1)
     llama_library.collect_log(api)
     tail.clear()
@@ -110,7 +112,27 @@ def load(
             words = tail.last_words()
             api.llama_model_free(model)
             raise RuntimeFailed(f"{path}: llama.cpp cannot make a context of {context} tokens: {words}")
+        if adapter is not None and (words := _adapt(api, model, handle, adapter)):
+            api.llama_free(handle)
+            api.llama_model_free(model)
+            raise RuntimeFailed(
+                f"{adapter}: llama.cpp cannot load this adapter beside {path.name}: {words}",
+                hint="the adapter must have been written for this very base",
+            )
     return LlamaSession(api, model, handle, threads, min(batch, context), all_logits, callback)
+
+
+def _adapt(api: Any, model: Any, handle: Any, file: Path) -> str:
+    """Let the context compute the updates of `file` too, at full strength; the library's words where it cannot, else
+    "". The updates are freed with their model."""
+    tail.clear()
+    updates = api.llama_adapter_lora_init(model, os.fsencode(file))
+    if not updates:
+        return tail.last_words() or "it gives no reason"
+    pointers = (ctypes.c_void_p * 1)(ctypes.cast(updates, ctypes.c_void_p))
+    places = ctypes.cast(pointers, api.llama_set_adapters_lora.argtypes[1])
+    code = api.llama_set_adapters_lora(handle, places, 1, (ctypes.c_float * 1)(1.0))
+    return f"code {code}" if code else ""
 
 
 class LlamaSession:

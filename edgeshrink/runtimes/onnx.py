@@ -34,6 +34,7 @@ CONFIG = "genai_config.json"
 _GENAI = ("onnxruntime-genai", "onnxruntime-genai-cuda", "onnxruntime-genai-directml")
 _ORT = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-silicon")
 _ERRORS_ONLY = 3
+_ADAPTER = "adapter"
 
 
 def build_id() -> str:
@@ -67,15 +68,18 @@ def load(
     batch: int = 512,
     vocab_only: bool = False,
     all_logits: bool = True,
+    adapter: Path | None = None,
 ) -> GenaiSession:
     """Open a folder with genai_config.json, or a file in one, with KV buffers of `context` positions.
 
     What the model computes in, KV cache included, was fixed when it was exported: `exact` changes nothing here, and
-    `gpu_layers` either. RuntimeFailed where a provider is asked for that this build lacks: genai does not fall back.
+    `gpu_layers` either. `adapter`: an .onnx_adapter, for a model that was exported with places for its updates.
+    RuntimeFailed where a provider is asked for that this build lacks: genai does not fall back.
     """
     folder = path if path.is_dir() else path.parent
-    if not path.exists():
-        raise RuntimeFailed(f"{path}: there is no such file")
+    for file in (path, adapter):
+        if file is not None and not file.exists():
+            raise RuntimeFailed(f"{file}: there is no such file")
     if not (folder / CONFIG).is_file():
         raise RuntimeFailed(
             f"{path}: no {CONFIG} is there, so onnxruntime-genai has no language model to open",
@@ -99,8 +103,11 @@ def load(
         generator = None if opened is None else _generator(genai, opened, context)
     except Exception as error:  # pybind raises RuntimeError, and others where a file is damaged
         raise RuntimeFailed(f"{path}: onnxruntime-genai cannot load it: {error}") from error
+    adapters = None if generator is None or adapter is None else _adapt(genai, opened, generator, adapter)
     files = TokenizerFiles(folder, model, model["vocab_size"])
-    return GenaiSession(tokenizer, opened, generator, files, model["vocab_size"], context, threads, batch, all_logits)
+    return GenaiSession(
+        tokenizer, opened, generator, adapters, files, model["vocab_size"], context, threads, batch, all_logits
+    )
 
 
 def _library() -> Any:
@@ -129,6 +136,20 @@ def _generator(genai: Any, model: Any, context: int) -> Any:
     return genai.Generator(model, parameters)
 
 
+def _adapt(genai: Any, model: Any, generator: Any, file: Path) -> Any:
+    """Let the generator run with the updates of `file`; what must live as long as it does."""
+    try:
+        adapters = genai.Adapters(model)
+        adapters.load(str(file), _ADAPTER)
+        generator.set_active_adapter(adapters, _ADAPTER)
+    except Exception as error:
+        raise RuntimeFailed(
+            f"{file}: onnxruntime-genai cannot load this adapter: {error}",
+            hint="the model must have been built with this adapter (build --adapter), since its graph needs the places",
+        ) from error
+    return adapters
+
+
 class GenaiSession:
     """One loaded folder. Made by `load`; see `interface.Session`."""
 
@@ -137,6 +158,7 @@ class GenaiSession:
         tokenizer: Any,
         model: Any,
         generator: Any,
+        adapters: Any,
         files: TokenizerFiles,
         vocab_size: int,
         context: int,
@@ -148,6 +170,7 @@ class GenaiSession:
         self._literal: Any = None
         self._model = model
         self._generator = generator
+        self._adapters = adapters
         self._files = files
         self._vocab_size = vocab_size
         self._context = context
@@ -281,6 +304,7 @@ class GenaiSession:
     def close(self) -> None:
         # In this order: a generator reads its model's memory when it goes.
         self._generator = None
+        self._adapters = None
         self._model = None
         self._tokenizer = self._literal = None
         self._files.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,15 @@ def compare(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     return found
 
 
-def build(source: Path, folder: Path, scheme: str, *, delegate: str = "cpu", context: int = CONTEXT) -> None:
+def build(
+    source: Path,
+    folder: Path,
+    scheme: str,
+    *,
+    delegate: str = "cpu",
+    context: int = CONTEXT,
+    adapter_weights: Sequence[str] = (),
+) -> None:
     """`source` as ONNX into the new `folder`, in this process."""
     from edgeshrink.catalog.models import inspect_model
     from edgeshrink.catalog.tokenizers import read_vocabulary
@@ -88,7 +96,15 @@ def build(source: Path, folder: Path, scheme: str, *, delegate: str = "cpu", con
     language.run_job = here  # type: ignore[assignment]
     try:
         planned = plan(facts, scheme, delegate=delegate, context=context)
-        language.write_onnx(folder, facts, planned, vocabulary=read_vocabulary(facts), log=None, listener=silent)
+        language.write_onnx(
+            folder,
+            facts,
+            planned,
+            vocabulary=read_vocabulary(facts),
+            log=None,
+            listener=silent,
+            adapter_weights=adapter_weights,
+        )
     finally:
         language.run_job = through
 
