@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 import gguf
 import numpy as np
 
+from edgeshrink.core.architectures import ARCHITECTURES
 from edgeshrink.core.gguf_metadata import KeyValue
-from edgeshrink.core.model import ModelFacts, ModelSource, SourceTensor
+from edgeshrink.core.model import Experts, ModelFacts, ModelSource, SourceTensor
 from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.quant_types import quant_type
 from edgeshrink.planning.schemes import SCHEMES
@@ -33,6 +34,7 @@ def facts(
     kv_heads: int = 2,
     vocab: int = 512,
     tied: bool = False,
+    experts: Experts | None = None,
 ) -> ModelFacts:
     return ModelFacts(
         source=ModelSource("huggingface", Path(), "test"),
@@ -51,19 +53,22 @@ def facts(
         tied_embeddings=tied,
         dtype="BF16",
         config={},
+        experts=experts,
     )
 
 
 def plans(model: ModelFacts, dtype: str = "BF16", *, permute: bool = False) -> tuple[TensorPlan, ...]:
     """The tensors of such a model in Hugging Face's order, attention biases with qwen2; nothing quantized yet."""
     kv = model.n_kv_heads * model.head_dim
-    h, f = model.hidden_size, model.ffn_size
+    h = model.hidden_size
     found: list[TensorPlan] = []
 
-    def add(name: str, *shape: int, heads: int = 0) -> None:
+    def add(name: str, *shape: int, heads: int = 0, dtype: str = dtype) -> None:
         type = "F32" if len(shape) == 1 else dtype
-        transform = "rope_permute" if heads and permute else "none"
-        found.append(TensorPlan(name, f"hf.{name}", shape, type, "", transform, heads))  # type: ignore[arg-type]
+        transform = "rope_permute" if heads and permute else "flatten" if "inp_shexp" in name else "none"
+        experts = shape[0] if len(shape) > 2 else 0
+        source = f"hf.{name}" + ".{}" * bool(experts)
+        found.append(TensorPlan(name, source, shape, type, "", transform, heads, experts))  # type: ignore[arg-type]
 
     if not model.tied_embeddings:
         add("output.weight", model.vocab_size, h)
@@ -72,21 +77,44 @@ def plans(model: ModelFacts, dtype: str = "BF16", *, permute: bool = False) -> t
     for layer in sorted(range(model.n_layers), key=str):
         at = f"blk.{layer}"
         add(f"{at}.attn_norm.weight", h)
-        add(f"{at}.ffn_down.weight", h, f)
-        add(f"{at}.ffn_gate.weight", f, h)
-        add(f"{at}.ffn_up.weight", f, h)
+        _add_feed_forward(add, at, model)
         add(f"{at}.ffn_norm.weight", h)
         for part, rows, heads in (("q", h, model.n_heads), ("k", kv, model.n_kv_heads), ("v", kv, 0)):
             add(f"{at}.attn_{part}.weight", rows, h, heads=heads)
-            if model.model_type == "qwen2":
+            if model.model_type in ("qwen2", "qwen2_moe"):
                 add(f"{at}.attn_{part}.bias", rows, heads=heads)
         add(f"{at}.attn_output.weight", h, h)
     add("output_norm.weight", h)
     return tuple(found)
 
 
+def _add_feed_forward(add: Callable[..., None], at: str, model: ModelFacts) -> None:
+    h, experts = model.hidden_size, model.experts
+    stacked = [("", (), model.ffn_size)] if experts is None else [("_exps", (experts.count,), experts.ffn)]
+    if experts is not None:
+        add(f"{at}.ffn_gate_inp.weight", experts.count, h, dtype="F32")
+        if experts.shared_ffn:
+            stacked.append(("_shexp", (), experts.shared_ffn))
+            add(f"{at}.ffn_gate_inp_shexp.weight", h)
+    for suffix, count, f in stacked:
+        add(f"{at}.ffn_down{suffix}.weight", *count, h, f)
+        add(f"{at}.ffn_gate{suffix}.weight", *count, f, h)
+        add(f"{at}.ffn_up{suffix}.weight", *count, f, h)
+
+
 def metadata(model: ModelFacts) -> tuple[KeyValue, ...]:
-    arch = "llama" if model.model_type == "mistral" else model.model_type
+    arch = ARCHITECTURES[model.model_type].gguf_name
+    experts = model.experts
+    mixture = (
+        ()
+        if experts is None
+        else (
+            KeyValue(f"{arch}.expert_count", "uint32", experts.count),
+            KeyValue(f"{arch}.expert_used_count", "uint32", experts.used),
+            KeyValue(f"{arch}.expert_feed_forward_length", "uint32", experts.ffn),
+            KeyValue(f"{arch}.expert_shared_feed_forward_length", "uint32", experts.shared_ffn),
+        )
+    )
     return (
         KeyValue("general.architecture", "string", arch),
         KeyValue(f"{arch}.block_count", "uint32", model.n_layers),
@@ -97,6 +125,7 @@ def metadata(model: ModelFacts) -> tuple[KeyValue, ...]:
         KeyValue(f"{arch}.attention.head_count_kv", "uint32", model.n_kv_heads),
         KeyValue(f"{arch}.attention.layer_norm_rms_epsilon", "float32", model.rms_norm_eps),
         KeyValue(f"{arch}.vocab_size", "uint32", model.vocab_size),
+        *mixture,
         KeyValue("tokenizer.ggml.tokens", "string", (b"a", "\u00e9", "")),
     )
 

@@ -39,7 +39,34 @@ KINDS: dict[str, dict[str, Any]] = {
         "head_dim": 32,
         "use_sliding_window": False,
     },
+    "mixtral": {
+        "model_type": "mixtral",
+        "architectures": ["MixtralForCausalLM"],
+        "num_local_experts": 8,
+        "num_experts_per_tok": 2,
+        "intermediate_size": 96,
+    },
+    "qwen2_moe": {
+        "model_type": "qwen2_moe",
+        "architectures": ["Qwen2MoeForCausalLM"],
+        "num_experts": 8,
+        "num_experts_per_tok": 3,
+        "moe_intermediate_size": 64,
+        "shared_expert_intermediate_size": 96,
+        "norm_topk_prob": False,
+    },
+    "qwen3_moe": {
+        "model_type": "qwen3_moe",
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "tie_word_embeddings": True,
+        "head_dim": 32,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 64,
+        "norm_topk_prob": True,
+    },
 }
+MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe")
 
 
 def write_tiny_model(folder: Path, demo: Path, kind: str = "llama", *, seed: int = 3, settings: bool = True) -> Path:
@@ -65,7 +92,7 @@ def _values(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> n
 
 
 def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    hidden, ffn, dim = config["hidden_size"], config["intermediate_size"], config["head_dim"]
+    hidden, dim = config["hidden_size"], config["head_dim"]
     queries, keys = config["num_attention_heads"] * dim, config["num_key_value_heads"] * dim
     shapes: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (config["vocab_size"], hidden),
@@ -81,11 +108,37 @@ def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
             "self_attn.k_proj": (keys, hidden),
             "self_attn.v_proj": (keys, hidden),
             "self_attn.o_proj": (hidden, queries),
-            "mlp.gate_proj": (ffn, hidden),
-            "mlp.up_proj": (ffn, hidden),
-            "mlp.down_proj": (hidden, ffn),
+            **_feed_forward(config),
         }
-        if config["model_type"] == "qwen3":
+        if config["model_type"] in ("qwen3", "qwen3_moe"):
             parts |= {"self_attn.q_norm": (dim,), "self_attn.k_norm": (dim,)}
+        if config["model_type"] == "qwen2_moe":
+            widths = {"q": queries, "k": keys, "v": keys}
+            shapes |= {f"model.layers.{layer}.self_attn.{part}_proj.bias": (width,) for part, width in widths.items()}
         shapes |= {f"model.layers.{layer}.{name}.weight": shape for name, shape in parts.items()}
     return shapes
+
+
+def _feed_forward(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    hidden, ffn, kind = config["hidden_size"], config["intermediate_size"], config["model_type"]
+    if kind not in MIXTURES:
+        return _gated("mlp.{}_proj", ("gate", "up", "down"), hidden, ffn)
+    if kind == "mixtral":
+        block, count, letters = "block_sparse_moe", config["num_local_experts"], ("w1", "w3", "w2")
+    else:
+        block, count, letters = "mlp", config["num_experts"], ("gate_proj", "up_proj", "down_proj")
+        ffn = config["moe_intermediate_size"]
+    parts: dict[str, tuple[int, ...]] = {f"{block}.gate": (count, hidden)}
+    for expert in range(count):
+        parts |= _gated(f"{block}.experts.{expert}.{{}}", letters, hidden, ffn)
+    if kind == "qwen2_moe":
+        parts |= _gated(
+            "mlp.shared_expert.{}_proj", ("gate", "up", "down"), hidden, config["shared_expert_intermediate_size"]
+        )
+        parts["mlp.shared_expert_gate"] = (1, hidden)
+    return parts
+
+
+def _gated(name: str, letters: tuple[str, str, str], hidden: int, ffn: int) -> dict[str, tuple[int, ...]]:
+    gate, up, down = (name.format(letter) for letter in letters)
+    return {gate: (ffn, hidden), up: (ffn, hidden), down: (hidden, ffn)}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgeshrink.catalog.fields import Fields
 from edgeshrink.catalog.gguf_header import GgufHeader, read_gguf_header
-from edgeshrink.core.architectures import ARCHITECTURES, architecture_of_gguf
-from edgeshrink.core.model import ModelFacts, ModelSource
+from edgeshrink.core.architectures import ARCHITECTURES, Architecture, architecture_of_gguf
+from edgeshrink.core.model import Experts, ModelFacts, ModelSource
 from edgeshrink.errors import DataError, UnsupportedModel
 
 TOKENS = "tokenizer.ggml.tokens"
@@ -22,13 +22,15 @@ def inspect_gguf(path: Path, given: str) -> ModelFacts:
     header = read_gguf_header(path)
     config = {entry.key: entry.value for entry in header.metadata}
     name = str(config.get("general.architecture"))
-    row = architecture_of_gguf(name)
+    key = f"{name}.expert_count"
+    has_experts = bool(config.get(key))
+    row = architecture_of_gguf(name, experts=has_experts)
+    known = sorted({entry.gguf_name for entry in ARCHITECTURES.values()})
+    if row is None and name in known:
+        raise DataError(f"{path}: general.architecture is {name!r}, and {key} is {config.get(key)!r}")
     if row is None:
-        raise UnsupportedModel(
-            f"{path}: general.architecture is {name!r}; edgeshrink builds "
-            f"{', '.join(sorted({entry.gguf_name for entry in ARCHITECTURES.values()}))}"
-        )
-    _refuse(path, header)
+        raise UnsupportedModel(f"{path}: general.architecture is {name!r}; edgeshrink builds {', '.join(known)}")
+    _refuse(path, header, has_experts=has_experts)
     fields = Fields(path, config)
     hidden, heads = fields.whole(f"{name}.embedding_length"), fields.whole(f"{name}.attention.head_count")
     shapes = {tensor.name: tensor.shape for tensor in header.tensors}
@@ -42,6 +44,7 @@ def inspect_gguf(path: Path, given: str) -> ModelFacts:
         n_layers=fields.whole(f"{name}.block_count"),
         hidden_size=hidden,
         ffn_size=fields.whole(f"{name}.feed_forward_length"),
+        experts=_experts(fields, name, row, shapes) if has_experts else None,
         n_heads=heads,
         n_kv_heads=fields.whole(f"{name}.attention.head_count_kv", default=heads),
         head_dim=fields.whole(f"{name}.attention.key_length", default=hidden // heads),
@@ -59,7 +62,7 @@ def inspect_gguf(path: Path, given: str) -> ModelFacts:
     )
 
 
-def _refuse(path: Path, header: GgufHeader) -> None:
+def _refuse(path: Path, header: GgufHeader, *, has_experts: bool) -> None:
     quantized = Counter(tensor.dtype for tensor in header.tensors if tensor.dtype not in FLOATS)
     if quantized:
         kind, count = quantized.most_common(1)[0]
@@ -77,8 +80,26 @@ def _refuse(path: Path, header: GgufHeader) -> None:
         )
     if not any(tensor.name == EMBEDDING for tensor in header.tensors):
         raise DataError(f"{path} holds no {EMBEDDING}: a vocabulary-only file is no model")
-    if any(len(tensor.shape) > 2 for tensor in header.tensors):
-        raise UnsupportedModel(f"{path} is a mixture of experts, which edgeshrink does not build")
+    if not has_experts and any(len(tensor.shape) > 2 for tensor in header.tensors):
+        raise DataError(f"{path} holds tensors of experts, and its header has no expert_count")
+
+
+def _experts(fields: Fields, name: str, row: Architecture, shapes: dict[str, tuple[int, ...]]) -> Experts:
+    """What the header and the tensors say of the experts; UnsupportedModel where not every layer has them."""
+    file, layers = fields.file, fields.whole(f"{name}.block_count")
+    bare = [layer for layer in range(layers) if f"blk.{layer}.ffn_down_exps.weight" not in shapes]
+    if bare:
+        raise UnsupportedModel(
+            f"{file}: layer {bare[0]} has no tensor of experts (blk.{bare[0]}.ffn_down_exps.weight)",
+            hint="edgeshrink builds mixtures of experts whose every layer has them in one tensor a matrix; files of "
+            "early 2024 have one an expert: convert the model again",
+        )
+    count, used = fields.whole(f"{name}.expert_count"), fields.whole(f"{name}.expert_used_count")
+    down, shared = shapes["blk.0.ffn_down_exps.weight"], shapes.get("blk.0.ffn_down_shexp.weight")
+    if len(down) != 3 or down[0] != count or used > count:
+        raise DataError(f"{file}: {name}.expert_count is {count}, {used} used, and the experts' tensor is {list(down)}")
+    normed = all(value for key, value, _ in row.fixed if row.experts is not None and key == row.experts.normed)
+    return Experts(count, used, down[-1], 0 if shared is None else shared[-1], normed)
 
 
 def _rope_scaling(fields: Fields, name: str, shapes: dict[str, tuple[int, ...]]) -> dict[str, object] | None:

@@ -7,13 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from edgeshrink.catalog.expert_usage import read_usage
+from edgeshrink.catalog.experts import one_tensor_an_expert, read_experts
 from edgeshrink.catalog.fields import Fields
 from edgeshrink.catalog.json_files import read_json
 from edgeshrink.catalog.refusals import refuse_unbuildable, window_notes
 from edgeshrink.catalog.rotary import read_rotary
 from edgeshrink.catalog.safetensors_headers import read_tensors
 from edgeshrink.core.architectures import Architecture
-from edgeshrink.core.model import ModelFacts, ModelSource, SourceTensor
+from edgeshrink.core.model import Experts, ModelFacts, ModelSource, SourceTensor
 from edgeshrink.errors import DataError
 
 TOKENIZER_FILES = (
@@ -48,7 +50,10 @@ def inspect_folder(folder: Path, given: str, *, hub_id: str | None = None, weigh
     if heads % kv_heads:
         raise DataError(f"{file}: num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}")
     rotary = read_rotary(fields)
+    experts = read_experts(fields, row)
     tensors = read_tensors(folder) if weights else ()
+    if row.experts is not None:
+        tensors = one_tensor_an_expert(tensors, row.experts)
     return ModelFacts(
         source=ModelSource(
             "huggingface", folder, given, hub_id, snapshot_revision(folder), model_license(folder / "README.md")
@@ -56,7 +61,7 @@ def inspect_folder(folder: Path, given: str, *, hub_id: str | None = None, weigh
         model_type=row.model_type,
         n_layers=fields.whole("num_hidden_layers"),
         hidden_size=hidden,
-        ffn_size=fields.whole("intermediate_size"),
+        ffn_size=_ffn_size(fields, experts),
         n_heads=heads,
         n_kv_heads=kv_heads,
         head_dim=head_dim,
@@ -70,8 +75,16 @@ def inspect_folder(folder: Path, given: str, *, hub_id: str | None = None, weigh
         config=config,
         tensors=tensors,
         tokenizer_files=_tokenizer_files(folder),
+        experts=experts,
+        expert_usage=None
+        if experts is None
+        else read_usage(folder, layers=fields.whole("num_hidden_layers"), experts=experts.count),
         notes=rotary.notes + window_notes(row, config),
     )
+
+
+def _ffn_size(fields: Fields, experts: Experts | None) -> int:
+    return fields.whole("intermediate_size", default=None if experts is None else experts.ffn)
 
 
 def _head_dim(fields: Fields, row: Architecture, hidden: int, heads: int) -> int:

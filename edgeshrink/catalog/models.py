@@ -8,6 +8,7 @@ from edgeshrink.catalog.gguf_source import inspect_gguf
 from edgeshrink.catalog.hub import HUB_ID, fetch
 from edgeshrink.catalog.huggingface import inspect_folder
 from edgeshrink.catalog.safetensors_headers import INDEX
+from edgeshrink.core.grid import GRID_FILE, PROBE_FILE
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.errors import DataError
 
@@ -43,8 +44,9 @@ def source_digest_files(facts: ModelFacts) -> tuple[Path, ...]:
         return (facts.source.path,)
     folder = facts.source.path
     files = {tensor.file for tensor in facts.tensors} | set(facts.tokenizer_files) | {folder / "config.json"}
-    # The model card for its license, which goes into the file.
-    files |= {folder / name for name in (INDEX, "README.md") if (folder / name).is_file()}
+    # The model card for its license, which goes into the file; the codes that the weights were trained for.
+    names = (INDEX, "README.md", GRID_FILE, PROBE_FILE)
+    files |= {folder / name for name in names if (folder / name).is_file()}
     return tuple(sorted(files, key=lambda file: file.name))
 
 

@@ -30,13 +30,41 @@ def refuse_unbuildable(file: Path, config: Mapping[str, Any]) -> Architecture:
     for key in row.unloadable:
         if config.get(key):
             raise UnsupportedModel(f"{file}: {key} is true, and llama.cpp has no such tensors in {row.gguf_name}")
+    for key, value, default in row.fixed:
+        if bool(config.get(key, default)) is not value:
+            raise UnsupportedModel(
+                f"{file}: {key} is {_json(not value)}, and llama.cpp computes {row.gguf_name} with {_json(value)} only"
+            )
+    if row.experts is not None:
+        _refuse_dense_layers(file, config)
     return row
+
+
+def _refuse_dense_layers(file: Path, config: Mapping[str, Any]) -> None:
+    """UnsupportedModel where some layers of a mixture of experts have one plain feed-forward."""
+    step, dense = config.get("decoder_sparse_step", 1), config.get("mlp_only_layers") or []
+    if step != 1:
+        raise UnsupportedModel(
+            f"{file}: decoder_sparse_step is {step!r}: only every {step}th layer would have experts",
+            hint="edgeshrink builds mixtures of experts whose every layer has them, as llama.cpp loads them",
+        )
+    if dense:
+        raise UnsupportedModel(
+            f"{file}: mlp_only_layers names {dense!r}: those layers would have no experts",
+            hint="edgeshrink builds mixtures of experts whose every layer has them, as llama.cpp loads them",
+        )
+
+
+def _json(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def window_notes(row: Architecture, config: Mapping[str, Any]) -> tuple[str, ...]:
     """A sentence where the source looks back a limited way and some formats' files look at all."""
     if row.model_type == "mistral":
         window = config.get("sliding_window", _MISTRAL_WINDOW)
+    elif row.model_type == "mixtral":
+        window = config.get("sliding_window")
     else:
         window = config.get("sliding_window") if config.get("use_sliding_window") else None
     length = config.get("max_position_embeddings")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 GRID_FILE = "edgeshrink-grid.safetensors"
-"""Beside config.json. Metadata: `format`, `scheme`, `settings`, and `weights`, the sha256 of the weights it spells."""
+"""Beside config.json. Says `format`, `scheme`, `settings`, and `weights`, the sha256 of the weights it spells."""
 PROBE_FILE = "edgeshrink-probe.safetensors"
 """Beside it: `tokens` int32 (n,) and `logits` float32 (n, vocabulary) that the student gave in the end, rounded as its
 file will be."""

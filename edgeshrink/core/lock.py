@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from edgeshrink.core.manifest import Sha256
+from edgeshrink.core.request import ExpertTypes
 
 LOCK_SCHEMA: Final = "edgeshrink-lock-1"
 LOCK_NAME: Final = "edgeshrink.lock"
@@ -40,6 +41,9 @@ class LockedRequest:
     tensor_types: tuple[tuple[str, str], ...]
     calibration: str | None
     """The path as it was given; its content is pinned in `data`."""
+    expert_types: ExpertTypes = "mix"
+    adapter_weights: tuple[str, ...] = ()
+    """Weights, as transformers names them, that the artifact has places for updates of: an ONNX graph's."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

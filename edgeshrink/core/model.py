@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from edgeshrink.core.expert_usage import ExpertUsage
 from edgeshrink.core.gguf_metadata import KeyValue
 
 SourceKind = Literal["huggingface", "gguf"]
@@ -49,11 +50,16 @@ class Experts:
     normed: bool = True
 
 
+def of_experts(name: str) -> bool:
+    """Whether a tensor of that name, in a source or in a GGUF, belongs to experts that only some tokens go through."""
+    return ".experts." in name or "_exps." in name
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """A source model.
 
-    `model_type` names a row of the architecture table (llama, mistral, qwen2, qwen3); `config` is the model's
+    `model_type` names a row of the architecture table (llama, qwen3, mixtral); `config` is the model's
     config.json, or the GGUF's metadata as key -> value. `tensors` is empty where only a configuration is at hand.
     """
 
@@ -79,6 +85,8 @@ class ModelFacts:
     """A GGUF source's header, typed and in order; empty for other sources."""
     experts: Experts | None = None
     """None: one feed-forward of `ffn_size` a layer. Else `ffn_size` is what config.json says beside them."""
+    expert_usage: ExpertUsage | None = field(default=None, repr=False)
+    """How the router spreads its tokens, where somebody counted it."""
     notes: tuple[str, ...] = ()
     """What a reader should know: where the built file will differ from the source by design."""
 

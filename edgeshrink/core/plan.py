@@ -9,7 +9,7 @@ from typing import Literal
 from edgeshrink.core.quant_types import storage_type
 from edgeshrink.core.reading import Prediction
 
-Transform = Literal["none", "rope_permute"]
+Transform = Literal["none", "rope_permute", "flatten"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,9 @@ class TensorPlan:
 
     `shape` is row-major (the last number is the row that a block type divides); `source` is its name in the
     source, "" where the exporter computes it (rope factors). `rope_permute` reorders the rows of `heads` heads
-    from Hugging Face's half-split rotary layout to llama.cpp's interleaved one. `why` explains the type.
+    from Hugging Face's half-split rotary layout to llama.cpp's interleaved one; `flatten` makes a vector of a matrix of
+    one row. `why` explains the type. Where `experts` are given, the first number of `shape` counts them, the source has
+    one tensor each, and `source` is their name with {} in place of the number.
     """
 
     name: str
@@ -28,6 +30,21 @@ class TensorPlan:
     why: str
     transform: Transform = "none"
     heads: int = 0
+    experts: int = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source's tensors in order: one, one an expert, or none."""
+        if self.experts:
+            return tuple(self.source.format(number) for number in range(self.experts))
+        return (self.source,) if self.source else ()
+
+    @property
+    def source_shape(self) -> tuple[int, ...]:
+        """What each of `sources` has."""
+        if self.experts:
+            return self.shape[1:]
+        return (1, *self.shape) if self.transform == "flatten" else self.shape
 
     @property
     def elements(self) -> int:
@@ -69,6 +86,8 @@ class Candidate:
     predictions: Predictions
     fits: bool | None
     why: str
+    active_bytes: int | None = None
+    """Of a mixture of experts: bytes of the tensors that one token goes through."""
 
 
 @dataclass(frozen=True, slots=True)

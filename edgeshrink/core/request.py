@@ -9,6 +9,7 @@ from typing import Literal
 from edgeshrink.core.session import SessionOptions
 
 Shrink = Literal["auto", "never"]
+ExpertTypes = Literal["mix", "usage"]
 HEAL_MINUTES = 20.0
 
 
@@ -64,11 +65,15 @@ class Request:
     """Whether a build whose quantization misses the quality floor may train the model on the grid of its file."""
     adapters: tuple[Path, ...] = ()
     """Folders of adapters that ship beside the artifact."""
+    expert_types: ExpertTypes = "mix"
+    """Which layers of a mixture of experts get the better of a scheme's types: those that llama.cpp says, or those that
+    use their experts most sharply ("usage")."""
     judge_anyway: bool = False
     """Judge speed and power although the device is emulated, or is not the profile's."""
 
     def __post_init__(self) -> None:
         """Paths may be given as text, as one does in Python."""
+        object.__setattr__(self, "adapters", tuple(map(Path, self.adapters)))
         for name in ("calibration", "out", "lock"):
             value = getattr(self, name)
             if isinstance(value, str):

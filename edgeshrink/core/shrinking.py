@@ -103,6 +103,8 @@ class ShrinkStep:
     why: str = ""
     notes: tuple[str, ...] = ()
     learnt: tuple[Learnt, ...] = ()
+    stages: tuple[ShrinkRung, ...] = ()
+    """Where a step went through several, each looked at: what every one of them left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from edgeshrink.core.request import Request
 from edgeshrink.core.training import LoraSettings, ObjectiveSettings, TrainingSettings
 
 Learn = Literal["all", "answers"]
+Trains = Literal["all", "routers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Teaching:
 
     `learn` "answers": only what the assistant says in a chat counts. `tokens`: of the corpus; None: what the run needs.
     `check_every`: steps between two looks of the suite; None: at the end alone. `lora`: only low-rank updates are
-    trained. `scheme` of a file of `format`: the grid of objective grid.
+    trained. `scheme` of a file of `format`: the grid of objective grid. `trains` "routers": of a mixture of experts
+    only who is sent where, and the norms.
     """
 
     data: tuple[Path, ...] = ()
@@ -49,6 +51,21 @@ class Teaching:
     lora: LoraSettings | None = None
     scheme: str | None = None
     format: str = "gguf"
+    trains: Trains = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertsWanted:
+    """What a mixture of experts keeps: `count` experts a layer, of the width `ffn`; None: all, as they are.
+
+    `ranking`: a name of `compress.prune.experts.scores.RANKINGS`; `merge`: those that go are averaged into those they
+    are most like. None: what stands nearest to the model before any healing.
+    """
+
+    count: int | None = None
+    ffn: int | None = None
+    ranking: str | None = None
+    merge: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,8 @@ class PruneRequest:
 
     One goal: `share` of the parameters that is kept, embeddings included; or what the device allows of `scheme`.
     `methods`: names of `compress.prune.interface`; () lets the planner choose. `teaching` heals after each of the
-    `cycles`; None: one cut and no healing.
+    `cycles`; None: one cut and no healing. `experts`: a goal of its own, of a mixture of experts; `scheme` is then the
+    quantization that the result is looked at in, last of all.
     """
 
     request: Request
@@ -70,6 +88,7 @@ class PruneRequest:
     cycles: int = 1
     teaching: Teaching | None = None
     command: tuple[str, ...] = ()
+    experts: ExpertsWanted | None = None
 
 
 @dataclass(frozen=True, slots=True)

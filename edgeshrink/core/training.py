@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-ObjectiveName = Literal["logits", "hidden", "sequence", "grid", "preference", "tool-policy"]
+ObjectiveName = Literal["logits", "hidden", "sequence", "text", "grid", "preference", "tool-policy"]
 PreferenceLoss = Literal["dpo", "ipo"]
 Divergence = Literal["forward", "reverse", "skew-forward", "skew-reverse", "jsd"]
 OptimizerName = Literal["adamw", "muon"]
@@ -21,10 +21,11 @@ class ObjectiveSettings:
     itself; from a cache of the teacher where `cached`. `skew`: how much of the other distribution is mixed in (Ko et
     al. 2024, DistiLLM); of jsd the weight of the teacher (Agarwal et al. 2023, GKD). `on_policy`: share of the steps
     whose text the student writes itself. hidden: `layers` maps (student, teacher) layers, () spreads them evenly;
-    `relations` adds attention relations (Wang et al. 2020, MiniLMv2). grid: as logits, of a student whose weights and
-    activations are rounded as the file's runtime has them. preference: `preference_loss` with `beta` of pairs, the
-    teacher as reference, and `anchor` times the divergence to it on what was chosen. tool-policy: as logits on the
-    answers, and the text itself at the tokens that decide, `decision_weight` times as heavy (1 to 255).
+    `relations` adds attention relations (Wang et al. 2020, MiniLMv2). text: the given text itself. grid: as logits, of
+    a student whose weights and activations are rounded as the file's runtime has them. preference: `preference_loss`
+    with `beta` of pairs, the teacher as reference, and `anchor` times the divergence to it on what was chosen.
+    tool-policy: as logits on the answers, and the text itself at the tokens that decide, `decision_weight` times as
+    heavy (1 to 254).
     """
 
     kind: ObjectiveName = "logits"
@@ -39,7 +40,7 @@ class ObjectiveSettings:
     hidden_weight: float = 1.0
     preference_loss: PreferenceLoss = "dpo"
     beta: float = 0.1
-    anchor: float = 0.5
+    anchor: float = 5.0
     decision_weight: int = 8
 
 
@@ -65,8 +66,9 @@ class TrainingSettings:
     first ones is known, and stay so when the run goes on.
 
     `batch_tokens`: tokens a step over all workers; `micro_rows`: rows at once on one worker, None: what fits. `rate`:
-    of AdamW; None: 1e-3 below 50 million parameters, falling with the square root of the size above. The rate warms up
-    over `warmup` steps and falls in a line to `floor` of itself over the last `fall` of the run.
+    of AdamW; None: 1e-3 below 50 million parameters, falling with the square root of the size above, times what the
+    form of the training is used to (five for low-rank updates). The rate warms up over `warmup` steps and falls in a
+    line to `floor` of itself over the last `fall` of the run.
     """
 
     steps: int | None = None

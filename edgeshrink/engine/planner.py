@@ -5,7 +5,7 @@ A network is asked what it is in a child process: its function has to be run for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeshrink.core.network import NetworkSource
 from edgeshrink.core.plan import Candidate, Plan
@@ -13,6 +13,7 @@ from edgeshrink.core.request import Request
 from edgeshrink.engine.machine import known_calibration
 from edgeshrink.engine.opened import OpenModel, network_of, open_model
 from edgeshrink.engine.situation import check_request, find_device, find_situation, requested_formats
+from edgeshrink.errors import UnsupportedModel
 from edgeshrink.planning.ladder import first
 from edgeshrink.planning.requested import ALL, request_for
 from edgeshrink.planning.resolve import candidates, plan_for, preferred_scheme
@@ -45,14 +46,25 @@ def outlook(request: Request) -> Outlook:
 
 
 def outlooks(request: Request) -> tuple[Outlook, ...]:
-    """The same for every format that the request is about: one, or all."""
+    """The same for every format that the request is about: one, or all that take the model. UnsupportedModel of the
+    first where none does."""
     source = network_of(request)
     if source is not None:
         return _networks(request, source)
     check_request(request)
     target, _, _ = find_device(request, None)
     model = open_model(request, fetch_weights=False)
-    return tuple(_outlook(request_for(request, name), model) for name in requested_formats(request, target))
+    found: list[Outlook] = []
+    refused: list[UnsupportedModel] = []
+    for name in requested_formats(request, target):
+        try:
+            found.append(_outlook(request_for(request, name), model))
+        except UnsupportedModel as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    refusals = tuple(f"left out: {error.message}" for error in refused)
+    return tuple(replace(one, notes=(*one.notes, *refusals)) for one in found)
 
 
 def _outlook(request: Request, model: OpenModel) -> Outlook:

@@ -121,9 +121,12 @@ def write_reference(
     name: str,
     context: int,
     threads: int,
+    adapter: Path | None = None,
     listener: Listener = silent,
 ) -> Reference:
     """Run the unquantized `gguf` in llama.cpp over `text` in a child process and store what it says in `folder`.
+
+    `adapter`: a GGUF of low-rank updates that run beside its weights.
 
     KV cache F32, flash attention off. The one reference for files of every format, so that their distances compare.
     Windows are cut and scored as llama.cpp does, as many as are affordable (`cut_windows`).
@@ -134,7 +137,7 @@ def write_reference(
     longest = header.value(f"{header.value('general.architecture')!s}.context_length")
     shapes = [(tensor.shape, tensor.dtype) for tensor in header.tensors]
     parameters = {
-        "subject": Subject(gguf, "llama_cpp", "cpu").as_json(),
+        "subject": Subject(gguf, "llama_cpp", "cpu", adapter).as_json(),
         "texts": [LabelledText("general", "General text", text).as_json()],
         "weights": matrix_elements(shape for shape, _ in shapes),
         "context": min(context, longest) if isinstance(longest, int) else context,
@@ -178,10 +181,16 @@ def _stored(parameters: dict[str, Any], folder: Path, listener: Listener) -> Ref
     return read_reference(folder)
 
 
+_COARSER = ("F32", "F16", "BF16")
+
+
 def weight_type(tensors: Iterable[tuple[tuple[int, ...], str]]) -> str:
-    """F32, F16 or BF16 where all matrices among (shape, type) are that, else "mixed"."""
+    """The coarsest of F32, F16 and BF16 where the matrices among (shape, type) are nothing else, else "mixed".
+
+    Routers of experts are F32 in any file.
+    """
     kinds = {kind for shape, kind in tensors if len(shape) > 1}
-    return kinds.pop() if len(kinds) == 1 and kinds <= {"F32", "F16", "BF16"} else "mixed"
+    return max(kinds, key=_COARSER.index) if kinds and kinds <= set(_COARSER) else "mixed"
 
 
 def matrix_elements(shapes: Iterable[tuple[int, ...]]) -> int:

@@ -1,33 +1,41 @@
 """The source model in numpy: an implementation of its own, against which the finished file's logits are held.
 
-llama, mistral, qwen2 and qwen3 in float32: RMSNorm, rotary attention over grouped heads with optional biases and
-query/key norms, SwiGLU, tied or separate output matrix. Weights are read a slice at a time, so memory stays bounded
-whatever the model's size; time does not, therefore `too_costly` is asked first.
+llama, mistral, qwen2, qwen3 and their mixtures of experts in float32: RMSNorm, rotary attention over grouped heads with
+optional biases and query/key norms, SwiGLU, tied or separate output matrix. Weights are read a slice at a time, so
+memory stays bounded whatever the model's size; time does not, therefore `too_costly` is asked first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgeshrink.catalog.tensor_reading import read_rows
+from edgeshrink.core.adapter import Adapter, LowRank
 from edgeshrink.core.importance import Floats
-from edgeshrink.core.model import ModelFacts, SourceTensor
+from edgeshrink.core.model import ModelFacts, SourceTensor, of_experts
 from edgeshrink.errors import DataError
+from edgeshrink.evaluate.source_experts import mixture
+from edgeshrink.evaluate.source_matrices import gated, multiply, need, vector
 from edgeshrink.evaluate.source_names import SourceWeights
 from edgeshrink.planning.rotary_tables import rotary_tables
 
 FLOP_LIMIT = 3e11
-_SLICE_BYTES = 32 << 20
-_INTERLEAVED_IN_GGUF = ("llama", "mistral")
+_INTERLEAVED_IN_GGUF = ("llama", "mistral", "mixtral")
 
 
 def source_flop(facts: ModelFacts, tokens: int) -> float:
-    """Floating-point operations of a forward pass: two a weight and token, and the attention products."""
-    weights = sum(math.prod(tensor.shape) for tensor in facts.tensors if len(tensor.shape) > 1)
+    """Floating-point operations of a forward pass: two a weight and token, of the experts that a token is sent to, and
+    the attention products."""
+    share = 1.0 if facts.experts is None else facts.experts.used / facts.experts.count
+    weights = sum(
+        math.prod(tensor.shape) * (share if of_experts(tensor.name) else 1.0)
+        for tensor in facts.tensors
+        if len(tensor.shape) > 1
+    )
     looked_up = 0 if facts.tied_embeddings else facts.vocab_size * facts.hidden_size  # the input embedding
     attention = 4.0 * facts.n_layers * tokens * facts.n_heads * facts.head_dim
     return tokens * (2.0 * (weights - looked_up) + attention)
@@ -46,12 +54,18 @@ def too_costly(facts: ModelFacts, tokens: int, *, flop_limit: float = FLOP_LIMIT
     return None
 
 
-def source_logits(facts: ModelFacts, tokens: Sequence[int]) -> Floats:
-    """Logits (n, vocabulary) of the source for `tokens` at positions 0 to n - 1, float32.
+def source_logits(facts: ModelFacts, tokens: Sequence[int], adapter: Adapter | None = None) -> Floats:
+    """Logits (n, vocabulary) of the source for `tokens` at positions 0 to n - 1, float32. With an `adapter`, every
+    layer that it updates also adds alpha / rank times B (A x).
 
-    DataError where a tensor of the architecture is missing; ValueError for a rotary scaling unknown here.
+    DataError where a tensor of the architecture is missing, or an adapter's weights are not called as the source's are;
+    ValueError for a rotary scaling unknown here.
     """
-    return _Forward.of(facts, len(tokens)).run(tokens)
+    updates = {} if adapter is None else {update.weight: update for update in adapter.updates}
+    if not updates.keys() <= {tensor.name for tensor in facts.tensors}:
+        raise DataError("the adapter's updates have other names than the source's tensors")
+    forward = _Forward.of(facts, len(tokens))
+    return replace(forward, updates=updates, scale=1.0 if adapter is None else adapter.scale).run(tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,8 @@ class _Forward:
     cosines: Floats
     sines: Floats
     interleaved: bool
+    updates: Mapping[str, LowRank] = field(default_factory=dict)
+    scale: float = 1.0
 
     @classmethod
     def of(cls, facts: ModelFacts, positions: int) -> _Forward:
@@ -72,18 +88,18 @@ class _Forward:
             facts.head_dim,
             facts.rope_theta,
             facts.rope_scaling,
-            None if factors is None else _vector(factors),
+            None if factors is None else vector(factors),
         )
         return cls(facts, weights, cosines, sines, is_gguf and facts.model_type in _INTERLEAVED_IN_GGUF)
 
     def run(self, tokens: Sequence[int]) -> Floats:
-        embedding = _need(self.weights.whole("embedding"), self.weights.parts["embedding"])
+        embedding = need(self.weights.whole("embedding"), self.weights.parts["embedding"])
         state = np.concatenate([read_rows(embedding, token, token + 1) for token in tokens])
         for layer in range(self.facts.n_layers):
             state = state + self._attention(layer, self._norm(state, self._layer_tensor(layer, "attention_norm")))
             state = state + self._feed_forward(layer, self._norm(state, self._layer_tensor(layer, "ffn_norm")))
-        state = self._norm(state, _need(self.weights.whole("final_norm"), self.weights.parts["final_norm"]))
-        return _multiply(state, self.weights.whole("head") or embedding)
+        state = self._norm(state, need(self.weights.whole("final_norm"), self.weights.parts["final_norm"]))
+        return multiply(state, self.weights.whole("head") or embedding)
 
     def _attention(self, layer: int, state: Floats) -> Floats:
         facts, length = self.facts, len(state)
@@ -102,10 +118,10 @@ class _Forward:
         return self._project(layer, "o", mixed.reshape(length, -1))
 
     def _feed_forward(self, layer: int, state: Floats) -> Floats:
-        gate = self._project(layer, "gate", state)
-        with np.errstate(over="ignore"):  # exp of a large number: the quotient is then 0, as it should be
-            activated = gate / (1 + np.exp(-gate))
-        return self._project(layer, "down", activated * self._project(layer, "up", state))
+        if self.facts.experts is not None:
+            return mixture(self.weights, layer, self.facts.experts, state)
+        inner = gated(self._project(layer, "gate", state), self._project(layer, "up", state))
+        return self._project(layer, "down", inner)
 
     def _rotate(self, heads: Floats) -> Floats:
         half = self.facts.head_dim // 2
@@ -124,34 +140,15 @@ class _Forward:
     def _norm(self, state: Floats, weight: SourceTensor) -> Floats:
         mean_square: Floats = np.mean(state * state, axis=-1, keepdims=True, dtype=np.float32)
         scale: Floats = np.sqrt(mean_square + np.float32(self.facts.rms_norm_eps)).astype(np.float32)
-        return _vector(weight) * (state / scale)
+        return vector(weight) * (state / scale)
 
     def _project(self, layer: int, part: str, state: Floats) -> Floats:
-        out = _multiply(state, self._layer_tensor(layer, part, ".weight"))
+        weight = self._layer_tensor(layer, part, ".weight")
+        out = multiply(state, weight)
+        if update := self.updates.get(weight.name):
+            out += np.float32(self.scale) * multiply(multiply(state, update.a), update.b)
         bias = self.weights.in_layer(layer, part, ".bias")
-        return out if bias is None else out + _vector(bias)
+        return out if bias is None else out + vector(bias)
 
     def _layer_tensor(self, layer: int, part: str, suffix: str = "") -> SourceTensor:
-        name = self.weights.parts["layer"].format(layer) + self.weights.parts[part] + suffix
-        return _need(self.weights.in_layer(layer, part, suffix), name)
-
-
-def _multiply(state: Floats, matrix: SourceTensor) -> Floats:
-    """`state @ matrix.T`, the matrix read a slice of rows at a time."""
-    rows, columns = matrix.shape
-    step = max(1, _SLICE_BYTES // (4 * columns))
-    out = np.empty((len(state), rows), dtype=np.float32)
-    for first in range(0, rows, step):
-        last = min(rows, first + step)
-        out[:, first:last] = state @ read_rows(matrix, first, last).T
-    return out
-
-
-def _vector(tensor: SourceTensor) -> Floats:
-    return read_rows(tensor).reshape(-1)
-
-
-def _need(tensor: SourceTensor | None, name: str) -> SourceTensor:
-    if tensor is None:
-        raise DataError(f"the source has no tensor {name}")
-    return tensor
+        return need(self.weights.in_layer(layer, part, suffix), self.weights.name(layer, part, suffix))

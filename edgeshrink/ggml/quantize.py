@@ -77,6 +77,12 @@ def check_finite(values: NDArray[Any], type: str = "F32") -> None:
         raise StepFailed("it has values that are not finite (NaN or infinity)", hint="the source model is damaged")
 
 
+def check_blocks(blocks: Bytes, type: str) -> None:
+    """StepFailed where blocks of a type that quantizes hold a scale that is not finite."""
+    if not load().ggml_validate_row_data(quant_type(type).ggml_id, blocks.ctypes.data, blocks.nbytes):
+        raise StepFailed(f"its {type} blocks hold scales that are not finite", hint="the source model is damaged")
+
+
 def _all_finite(values: NDArray[Any], type: str) -> bool:
     infinity = {"F32": 0x7F800000, "F16": 0x7C00, "BF16": 0x7F80}[type]
     unsigned, magnitude = (np.uint32, 0x7FFFFFFF) if type == "F32" else (np.uint16, 0x7FFF)

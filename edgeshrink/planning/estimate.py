@@ -9,10 +9,11 @@ cache's size on, and in proportion between.
 from __future__ import annotations
 
 from edgeshrink.core.calibration import MachineCalibration
-from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.model import Experts, ModelFacts
 from edgeshrink.core.plan import Predictions, TensorPlan
 from edgeshrink.core.profile import DeviceProfile
 from edgeshrink.core.reading import Estimate, Prediction, Unmeasured
+from edgeshrink.planning.mixtures import active_bytes, active_elements
 
 # Public figures for llama.cpp on small boards: 84-91 % of read-only STREAM, and STREAM itself reaches about 80 %
 # of a data sheet's bandwidth.
@@ -63,9 +64,16 @@ def predict(
 def peak_rss_bytes(facts: ModelFacts, *, file_bytes: int, context: int, prompt_tokens: int) -> int:
     """Resident peak of one process with the model loaded and a prompt prefilled."""
     batch = min(MICRO_BATCH, max(prompt_tokens, 1))
-    widest = max(2 * facts.ffn_size, facts.hidden_size * 6, facts.n_heads * facts.head_dim * 3)
+    widest = max(2 * _ffn_width(facts), facts.hidden_size * 6, facts.n_heads * facts.head_dim * 3)
     compute = 4 * (batch * widest + facts.vocab_size)
     return file_bytes + context * facts.kv_bytes_per_token_f16 + compute + RUNTIME_RSS_BYTES
+
+
+def _ffn_width(facts: ModelFacts) -> int:
+    """Channels of a token inside one layer's feed-forward: of all the experts it is sent to."""
+    if facts.experts is None:
+        return facts.ffn_size
+    return max(facts.experts.used * max(facts.experts.ffn, facts.hidden_size), facts.experts.shared_ffn)
 
 
 # Types that llama.cpp's CPU backend copies into an interleaved layout when it loads them, by the feature that its
@@ -88,15 +96,16 @@ def repacked_bytes(tensors: tuple[TensorPlan, ...], isa_features: tuple[str, ...
         for tensor in tensors
         if tensor.type in types
         and len(tensor.shape) > 1
-        and tensor.shape[0] % _REPACKED_ROWS == 0
+        and tensor.shape[-2] % _REPACKED_ROWS == 0
         and (tied or tensor.name != "token_embd.weight")
     )
 
 
-def bytes_per_token(tensors: tuple[TensorPlan, ...]) -> int:
-    """Weight bytes that one decode step reads: all, but of an untied embedding table only one row."""
+def bytes_per_token(tensors: tuple[TensorPlan, ...], experts: Experts | None = None) -> int:
+    """Weight bytes that one decode step reads: all, but of an untied embedding table only one row, and of routed
+    experts those that are used."""
     tied = not any(tensor.name == "output.weight" for tensor in tensors)
-    return sum(tensor.nbytes for tensor in tensors if tied or tensor.name != "token_embd.weight")
+    return active_bytes((tensor for tensor in tensors if tied or tensor.name != "token_embd.weight"), experts)
 
 
 def decode_seconds(weight_bytes: float, n_layers: int, calibration: MachineCalibration) -> float:
@@ -118,7 +127,7 @@ def predict_decode(
     calibration: MachineCalibration | None,
     on_this_host: bool,
 ) -> Prediction:
-    moved = bytes_per_token(tensors) + facts.kv_bytes_per_token_f16 * min(context, 512) / 2
+    moved = bytes_per_token(tensors, facts.experts) + facts.kv_bytes_per_token_f16 * min(context, 512) / 2
     if calibration is not None:
         return Estimate(
             1 / decode_seconds(moved, facts.n_layers, calibration),
@@ -142,7 +151,8 @@ def predict_ttft(
 ) -> Prediction:
     if calibration is None:
         return NOT_CALIBRATED if on_this_host else Unmeasured("prefill speed of this device is not known")
-    weights = sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1 and tensor.name != "token_embd.weight")
+    matrices = (tensor for tensor in tensors if len(tensor.shape) > 1 and tensor.name != "token_embd.weight")
+    weights = active_elements(matrices, facts.experts)
     attention = 2 * facts.n_layers * facts.n_heads * facts.head_dim * prompt_tokens
     flop = prompt_tokens * (2 * weights + attention)
     seconds = flop / calibration.prefill_flop_s + decode_seconds(bytes_per_token(tensors), facts.n_layers, calibration)
@@ -171,7 +181,7 @@ def _build_s(
     seconds = (
         quantize / calibration.quantize_weights_s
         + written / calibration.disk_write_bytes_s
-        + 2 * weights * tokens / calibration.prefill_flop_s
+        + 2 * active_elements(tensors, facts.experts) * tokens / calibration.prefill_flop_s
         + measuring
     )
     return Estimate(seconds, "quantizing, writing, evaluating and 30 s of measuring")
@@ -208,7 +218,7 @@ def reference_bytes(tensors: tuple[TensorPlan, ...]) -> int:
 
 
 def weight_count(tensors: tuple[TensorPlan, ...]) -> int:
-    """Weights that a token passes through: all matrices."""
+    """Weights of all matrices: those that a token passes through, but for experts that it is not sent to."""
     return sum(tensor.elements for tensor in tensors if len(tensor.shape) > 1)
 
 

@@ -11,6 +11,7 @@ from edgeshrink.core.plan import Predictions, StepPlan, TensorPlan
 from edgeshrink.core.quant_types import storage_type
 from edgeshrink.errors import PlanError, UnsupportedModel
 from edgeshrink.planning.executorch_estimate import predict, pte_bytes
+from edgeshrink.planning.mixtures import refuse_mixture
 
 if TYPE_CHECKING:
     from edgeshrink.planning.resolve import Situation
@@ -50,6 +51,7 @@ def tensors(situation: Situation, scheme: str) -> tuple[TensorPlan, ...]:
             f"{facts.source.path}: ExecuTorch files are exported from a Hugging Face folder, not from a GGUF",
             hint="give the folder (config.json and *.safetensors) that the GGUF was made from",
         )
+    refuse_mixture(facts, "ExecuTorch")
     _check_delegate(situation.delegate, scheme)
     chosen = dict(settings(situation))
     overrides = _compiled(situation)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgeshrink.core.plan import Predictions, StepPlan, TensorPlan
 from edgeshrink.core.request import Request
 from edgeshrink.planning.estimate import predict
+from edgeshrink.planning.expert_types import by_usage
 from edgeshrink.planning.gguf_size import gguf_file_bytes
 from edgeshrink.planning.presets import preset_types
 from edgeshrink.planning.schemes import SCHEMES, scheme
@@ -23,13 +24,16 @@ def scheme_names() -> tuple[str, ...]:
 
 
 def tensors(situation: Situation, scheme: str) -> tuple[TensorPlan, ...]:
-    return preset_types(
+    typed = preset_types(
         scheme,
         situation.layout,
         situation.facts,
         has_imatrix=uses_imatrix(situation, scheme),
         overrides=situation.request.tensor_types,
     )
+    if situation.request.expert_types == "mix":
+        return typed
+    return by_usage(typed, situation.facts.expert_usage)
 
 
 def predictions(situation: Situation, scheme: str, tensors: tuple[TensorPlan, ...]) -> Predictions:

@@ -47,8 +47,17 @@ def _general(facts: ModelFacts, file_type: int, name: str) -> Iterator[KeyValue]
         yield KeyValue("general.license", "string", facts.source.license)
     if facts.source.hub_id:
         yield KeyValue("general.source.huggingface.repository", "string", facts.source.hub_id)
-    yield KeyValue("general.size_label", "string", size_label(parameter_count(facts)))
+    yield KeyValue("general.size_label", "string", _size_label(facts))
     yield KeyValue(FILE_TYPE, "uint32", file_type)
+
+
+def _size_label(facts: ModelFacts) -> str:
+    """Of a mixture, how many experts, times one of them with all that they share: 8x7B."""
+    parameters, experts = parameter_count(facts), facts.experts
+    if experts is None:
+        return size_label(parameters)
+    others = facts.n_layers * (experts.count - 1) * 3 * experts.ffn * facts.hidden_size
+    return f"{experts.count}x{size_label(parameters - others)}"
 
 
 def _architecture(facts: ModelFacts) -> Iterator[KeyValue]:
@@ -65,7 +74,20 @@ def _architecture(facts: ModelFacts) -> Iterator[KeyValue]:
     yield KeyValue(f"{arch}.attention.value_length", "uint32", facts.head_dim)
     yield KeyValue(f"{arch}.rope.dimension_count", "uint32", facts.head_dim)
     yield KeyValue(f"{arch}.rope.freq_base", "float32", facts.rope_theta)
+    yield from _experts(arch, facts)
     yield from _rope_scaling(arch, facts)
+
+
+def _experts(arch: str, facts: ModelFacts) -> Iterator[KeyValue]:
+    experts, names = facts.experts, ARCHITECTURES[facts.model_type].experts
+    if experts is None or names is None:
+        return
+    yield KeyValue(f"{arch}.expert_count", "uint32", experts.count)
+    yield KeyValue(f"{arch}.expert_used_count", "uint32", experts.used)
+    if names.ffn != "intermediate_size":  # else feed_forward_length says it
+        yield KeyValue(f"{arch}.expert_feed_forward_length", "uint32", experts.ffn)
+    if experts.shared_ffn:
+        yield KeyValue(f"{arch}.expert_shared_feed_forward_length", "uint32", experts.shared_ffn)
 
 
 def _rope_scaling(arch: str, facts: ModelFacts) -> Iterator[KeyValue]:

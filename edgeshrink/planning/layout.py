@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from edgeshrink.core.architectures import ARCHITECTURES, Architecture
-from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.architectures import ARCHITECTURES, Architecture, ExpertNames
+from edgeshrink.core.model import Experts, ModelFacts
 from edgeshrink.core.plan import TensorPlan, Transform
 from edgeshrink.errors import DataError
 from edgeshrink.planning.rope_factors import ROPE_FREQS, computed_tensors, rope_factor_count
@@ -19,18 +19,21 @@ __all__ = ["check_source", "computed_tensors", "layout", "parameter_count"]
 _COMPUTED_WHY = "computed from the configuration"
 _VECTOR_WHY = "one-dimensional tensors stay F32"
 _SOURCE_WHY = "as in the source"
+_ROUTER = ".gate.weight"
+_ROUTER_WHY = "a router"
 # Never part of the model: buffers that old transformers versions saved.
 _BUFFERS = (".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One tensor as transformers names it."""
+    """One tensor as transformers names it; of each expert, where there are any."""
 
     source: str
     shape: tuple[int, ...]
     transform: Transform = "none"
     heads: int = 0
+    experts: int = 0
 
 
 def layout(facts: ModelFacts) -> tuple[TensorPlan, ...]:
@@ -44,10 +47,13 @@ def layout(facts: ModelFacts) -> tuple[TensorPlan, ...]:
     dtypes = {tensor.name: tensor.dtype for tensor in facts.tensors}
     plans = []
     for part in _parts(facts, row):
-        vector = len(part.shape) == 1
-        kind = "F32" if vector else dtypes.get(part.source, facts.dtype)
-        why = _VECTOR_WHY if vector else _SOURCE_WHY
-        plans.append(TensorPlan(names.of(part.source), part.source, part.shape, kind, why, part.transform, part.heads))
+        kind, why = "F32", _VECTOR_WHY
+        if part.source.endswith(_ROUTER):
+            why = _ROUTER_WHY
+        elif len(part.shape) > 1:
+            kind, why = dtypes.get(part.source.format(0), facts.dtype), _SOURCE_WHY
+        name = names.of(part.source.replace(".{}", ""))
+        plans.append(TensorPlan(name, part.source, part.shape, kind, why, part.transform, part.heads, part.experts))
     factors = rope_factor_count(facts)
     if factors:
         plans.insert(1, TensorPlan(ROPE_FREQS, "", (factors,), "F32", _COMPUTED_WHY))
@@ -69,7 +75,7 @@ def check_source(facts: ModelFacts, tensors: tuple[TensorPlan, ...]) -> None:
             hint="a configuration alone is enough for `edgeshrink plan`; to build, fetch the *.safetensors files too",
         )
     there = {tensor.name: tensor for tensor in facts.tensors}
-    wanted = {tensor.source: tensor for tensor in tensors if tensor.source}
+    wanted = {name: tensor for tensor in tensors for name in tensor.sources}
     missing = [name for name in wanted if name not in there]
     if missing:
         raise DataError(
@@ -77,10 +83,9 @@ def check_source(facts: ModelFacts, tensors: tuple[TensorPlan, ...]) -> None:
             hint="fetch the folder again; where lm_head.weight is missing, look at tie_word_embeddings in config.json",
         )
     for name, tensor in wanted.items():
-        if there[name].shape != tensor.shape:
-            raise DataError(
-                f"{there[name].file}: {name} has shape {list(there[name].shape)}, config.json says {list(tensor.shape)}"
-            )
+        shape, expected = list(there[name].shape), list(tensor.source_shape)
+        if shape != expected:
+            raise DataError(f"{there[name].file}: {name} has shape {shape}, config.json says {expected}")
     surplus = [name for name in there if name not in wanted and not _ignorable(name, facts)]
     if surplus:
         raise DataError(
@@ -117,10 +122,30 @@ def _block(facts: ModelFacts, row: Architecture, prefix: str, hidden: int, ffn: 
     if row.has(row.output_bias, facts.config):
         yield _Part(f"{prefix}self_attn.o_proj.bias", (hidden,))
     yield _Part(f"{prefix}post_attention_layernorm.weight", (hidden,))
-    for name, shape in (("gate", (ffn, hidden)), ("up", (ffn, hidden)), ("down", (hidden, ffn))):
+    if facts.experts is not None and row.experts is not None:
+        yield from _mixture(facts.experts, row.experts, prefix, hidden)
+        return
+    for name, shape in zip(("gate", "up", "down"), _gated(ffn, hidden), strict=True):
         yield _Part(f"{prefix}mlp.{name}_proj.weight", shape)
         if row.has(row.mlp_bias, facts.config):
             yield _Part(f"{prefix}mlp.{name}_proj.bias", shape[:1])
+
+
+def _mixture(experts: Experts, names: ExpertNames, prefix: str, hidden: int) -> Iterator[_Part]:
+    """The router, every expert's matrices as one part, and the shared expert with its gate."""
+    block, count = f"{prefix}{names.block}", experts.count
+    yield _Part(f"{block}{_ROUTER}", (count, hidden))
+    for name, shape in zip(names.matrices, _gated(experts.ffn, hidden), strict=True):
+        yield _Part(f"{block}.experts.{{}}.{name}.weight", (count, *shape), experts=count)
+    if experts.shared_ffn:
+        for name, shape in zip(names.matrices, _gated(experts.shared_ffn, hidden), strict=True):
+            yield _Part(f"{block}.shared_expert.{name}.weight", shape)
+        yield _Part(f"{block}.shared_expert_gate.weight", (hidden,), "flatten")
+
+
+def _gated(ffn: int, hidden: int) -> tuple[tuple[int, int], ...]:
+    """The shapes of gate, up and down."""
+    return (ffn, hidden), (ffn, hidden), (hidden, ffn)
 
 
 class _Names:

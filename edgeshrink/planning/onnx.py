@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgeshrink.core.plan import Predictions, StepPlan, TensorPlan
 from edgeshrink.errors import PlanError, UnsupportedModel
+from edgeshrink.planning.mixtures import refuse_mixture
 from edgeshrink.planning.onnx_estimate import predict
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def tensors(situation: Situation, scheme: str) -> tuple[TensorPlan, ...]:
             f"{facts.source.path}: an ONNX is made of a Hugging Face folder, not of a GGUF",
             hint="give the folder or the hub id that the GGUF was made of, or build --format gguf",
         )
+    refuse_mixture(facts, "ONNX")
     if situation.delegate not in _DELEGATES:
         raise PlanError(f"ONNX has no delegate {situation.delegate!r} here", hint=f"it has: {', '.join(_DELEGATES)}")
     if situation.request.tensor_types:

@@ -29,6 +29,7 @@ class Role(Enum):
     OUTPUT = "output.weight"
     EMBEDDING = "token_embd.weight"
     VALUE = "attn_v"
+    KEY = "attn_k"
     ATTENTION_OUTPUT = "attn_output"
     FFN_DOWN = "ffn_down"
     OTHER = "other"
@@ -117,6 +118,14 @@ MIX: dict[str, dict[Role, tuple[Rule, ...]]] = {
     "IQ4_XS": _IQ4,
 }
 
+# Beside eight experts the attention is small, so llama.cpp is generous with it. Only where there are exactly eight: not
+# with 16, not with 128.
+_OF_EIGHT: dict[Role, tuple[str, tuple[str, ...]]] = {
+    Role.VALUE: ("Q8_0", tuple(SCHEMES)),
+    Role.KEY: ("Q8_0", tuple(SCHEMES)),
+    Role.ATTENTION_OUTPUT: ("Q5_K", ("Q2_K", "Q3_K_S", "Q3_K_M", "IQ4_XS", "IQ4_NL", "Q4_K_S", "Q4_K_M")),
+}
+
 # Rows that a 256-weight block does not divide take a 32-weight block of about the same size, else F16.
 FALLBACK = {"IQ4_XS": "IQ4_NL", "Q2_K": "Q4_0", "Q3_K": "Q4_0", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 
@@ -152,7 +161,7 @@ def _typed(
     if not takes_type(tensor):
         if len(tensor.shape) < 2:
             return replace(tensor, type="F32", why="1-D tensors stay F32")
-        return replace(tensor, why=f"stays {tensor.type}, as in the source")
+        return replace(tensor, why=f"stays {tensor.type}: {tensor.why}")
     override = next((type for pattern, type in patterns if pattern.search(tensor.name)), None)
     if override is not None:
         type, why = override, "--tensor-type"
@@ -189,13 +198,18 @@ class _Mix:
         self._grouped = facts.n_kv_heads > 0 and facts.n_heads // facts.n_kv_heads >= 4
         self._is_70b = _is_70b(facts)
         self._has_imatrix = has_imatrix
+        self._experts = 0 if facts.experts is None else facts.experts.count
 
     def pick(self, tensor: TensorPlan) -> tuple[str, str]:
         """Type and reason, before the row is looked at."""
         role = _role(tensor.name)
         if role is Role.OUTPUT or (role is Role.EMBEDDING and self._tied):
             return self._output_type(tensor, role)
-        place = Place(self._seen[role], self._counts.get(role, 0), self._grouped, self._has_imatrix)
+        if self._experts == 8 and role in _OF_EIGHT:
+            return self._of_eight(role)
+        # llama.cpp counts what it meets; of experts, the layer that the name says.
+        nth = _layer(tensor.name) if self._experts > 1 and role is Role.FFN_DOWN else self._seen[role]
+        place = Place(nth, self._counts.get(role, 0), self._grouped, self._has_imatrix)
         self._seen[role] += 1
         rule = next((rule for rule in self._rules.get(role, ()) if rule.holds(place)), None)
         type = rule.type if rule else self._scheme.type
@@ -204,6 +218,12 @@ class _Mix:
         if rule is None:
             return type, f"{self._scheme.name} base type"
         return type, f"{self._scheme.name} mix: {role.value} {rule.where}"
+
+    def _of_eight(self, role: Role) -> tuple[str, str]:
+        type, schemes = _OF_EIGHT[role]
+        if self._scheme.name in schemes:
+            return type, f"{self._scheme.name} mix: {role.value} beside 8 experts"
+        return self._scheme.type, f"{self._scheme.name} base type"
 
     def _output_type(self, tensor: TensorPlan, role: Role) -> tuple[str, str]:
         what = "output layer" if role is Role.OUTPUT else "embedding that is the output layer too"
@@ -234,6 +254,8 @@ def _role(name: str) -> Role:
         return Role.EMBEDDING
     if any(part in name for part in ("attn_v.weight", "attn_qkv.weight", "attn_kv_b.weight")):
         return Role.VALUE
+    if "attn_k.weight" in name:
+        return Role.KEY
     if "attn_output.weight" in name:
         return Role.ATTENTION_OUTPUT
     return Role.FFN_DOWN if "ffn_down" in name else Role.OTHER
@@ -249,7 +271,7 @@ def _is_70b(facts: ModelFacts) -> bool:
         return False
     if facts.model_type == "qwen2":
         return True
-    return facts.model_type in ("llama", "mistral") and facts.n_heads != facts.n_kv_heads
+    return facts.model_type in ("llama", "mistral", "mixtral") and facts.n_heads != facts.n_kv_heads
 
 
 def _compile(

@@ -16,6 +16,7 @@ from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target, TargetFormat
 from edgeshrink.errors import PlanError
 from edgeshrink.planning.formats import FormatPlanner, format_planner, scheme_of
+from edgeshrink.planning.mixtures import active_bytes, mixture_notes
 from edgeshrink.planning.requested import delegate_of, format_name, requested_scheme
 
 
@@ -82,7 +83,8 @@ def candidate(situation: Situation, scheme: str) -> Candidate:
     predictions = situation.planner.predictions(situation, scheme, tensors)
     fits, why = predicted_fit(situation.profile.budget, predictions)
     bits = 8 * sum(tensor.nbytes for tensor in tensors) / sum(tensor.elements for tensor in tensors)
-    return Candidate(scheme, bits, predictions, fits, why)
+    experts = situation.facts.experts
+    return Candidate(scheme, bits, predictions, fits, why, active_bytes(tensors, experts) if experts else None)
 
 
 def candidates(situation: Situation) -> tuple[Candidate, ...]:
@@ -145,7 +147,7 @@ def plan_for(situation: Situation, scheme: str) -> Plan:
         steps=planner.steps(situation, scheme),
         predictions=planner.predictions(situation, scheme, tensors),
         settings=planner.settings(situation),
-        notes=_notes(situation),
+        notes=(*_notes(situation), *mixture_notes(situation.facts, tensors)),
     )
 
 

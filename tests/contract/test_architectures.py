@@ -57,6 +57,37 @@ CASES: dict[str, dict[str, Any]] = {
     "qwen2 with yarn": {"model_type": "qwen2", "rope_parameters": YARN},
     "qwen3": {"model_type": "qwen3"},
     "qwen3 tied with wide heads": {"model_type": "qwen3", "tie_word_embeddings": True, "head_dim": 32},
+    "mixtral": {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2},
+    "mixtral tied with wide heads": {
+        "model_type": "mixtral",
+        "num_local_experts": 5,
+        "num_experts_per_tok": 3,
+        "tie_word_embeddings": True,
+        "head_dim": 32,
+    },
+    "qwen2_moe": {
+        "model_type": "qwen2_moe",
+        "num_experts": 6,
+        "num_experts_per_tok": 4,
+        "moe_intermediate_size": 48,
+        "shared_expert_intermediate_size": 80,
+    },
+    "qwen3_moe": {
+        "model_type": "qwen3_moe",
+        "num_experts": 16,
+        "num_experts_per_tok": 3,
+        "moe_intermediate_size": 48,
+        "norm_topk_prob": True,
+    },
+    "qwen3_moe as wide as a dense layer": {
+        "model_type": "qwen3_moe",
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 112,
+        "norm_topk_prob": True,
+        "tie_word_embeddings": True,
+        "head_dim": 32,
+    },
 }
 SHAPE = {
     "vocab_size": 96,

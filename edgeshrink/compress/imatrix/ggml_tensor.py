@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeshrink.core.importance import Floats
 from edgeshrink.errors import RuntimeFailed
 from edgeshrink.ggml.library import load
 
-_F32 = 0
+_F32, _I32 = 0, 26
 
 
 class Tensor(ctypes.Structure):
@@ -83,12 +84,27 @@ class Accessors:
             )
 
     def rows(self, address: int) -> Floats:
-        """The tensor as float32 rows, shape (rows, columns): a view of a fresh copy of its bytes, strides obeyed."""
+        """Activations as rows, shape (rows, columns)."""
+        found = self._copy(address, _F32, np.float32)
+        return found.reshape(-1, found.shape[-1])
+
+    def rows_of_tokens(self, address: int) -> Floats:
+        """What enters experts: shape (tokens, 1 or as many as a token uses, columns)."""
+        found: Floats = self._copy(address, _F32, np.float32)[0]
+        return found
+
+    def chosen(self, address: int) -> NDArray[np.int32]:
+        """Which experts each token uses, shape (tokens, used)."""
+        found: NDArray[np.int32] = self._copy(address, _I32, np.int32)[0, 0]
+        return found
+
+    def _copy(self, address: int, kind: int, dtype: type[np.generic]) -> NDArray[Any]:
+        """All four dimensions, outermost first: a view of a fresh copy of the bytes, strides obeyed."""
         tensor = Tensor.from_address(address)
-        if tensor.type != _F32:
-            raise RuntimeFailed(f"activations of ggml type {tensor.type}, expected F32")
+        if tensor.type != kind:
+            raise RuntimeFailed(f"a tensor of ggml type {tensor.type} enters a weight, expected {kind}")
         nbytes = int(self.library.ggml_nbytes(address))
         raw = np.empty(nbytes, dtype=np.uint8)
         self.library.ggml_backend_tensor_get(address, raw.ctypes.data, 0, nbytes)
         shape, strides = tuple(tensor.ne)[::-1], tuple(tensor.nb)[::-1]
-        return np.ndarray(shape, dtype=np.float32, buffer=raw, strides=strides).reshape(-1, shape[-1])
+        return np.ndarray(shape, dtype=dtype, buffer=raw, strides=strides)

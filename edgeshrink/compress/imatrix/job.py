@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 
 from edgeshrink.compress.imatrix.formats import write_importance
 from edgeshrink.compress.imatrix.ggml_tensor import Accessors, Tensor
-from edgeshrink.core.importance import Importance
+from edgeshrink.core.importance import Floats, Importance
 from edgeshrink.errors import DataError, RuntimeFailed
 
 MINIMUM_CHUNKS = 2
 _LOGITS_BYTES = 64 << 20
+_OF_EXPERTS = "MUL_MAT_ID"
 
 
 class Collector:
-    """Adds up squares per input column for each weight of the blocks. An instance is the eval callback."""
+    """Adds up squares per input column for each weight of the blocks, of each expert. An instance is the eval
+    callback. `sums`: shape (matrices, columns); `rows`: how many those were, (matrices,)."""
 
     def __init__(self, accessors: Accessors) -> None:
         self.sums: dict[str, NDArray[np.float64]] = {}
-        self.rows: dict[str, int] = {}
+        self.rows: dict[str, NDArray[np.int64]] = {}
         self.failure: Exception | None = None
         self._accessors = accessors
         self._layout_checked = False
@@ -44,7 +46,7 @@ class Collector:
             return False
 
     def _wants(self, address: int) -> bool:
-        if self.failure is not None or self._accessors.operation(address) != "MUL_MAT":
+        if self.failure is not None or self._accessors.operation(address) not in ("MUL_MAT", _OF_EXPERTS):
             return False
         node = Tensor.from_address(address)
         return _weight_name(node.src[0].contents.name).startswith("blk.")
@@ -52,15 +54,35 @@ class Collector:
     def _add(self, address: int) -> None:
         node = Tensor.from_address(address)
         name = _weight_name(node.src[0].contents.name)
-        activations = self._accessors.rows(_address(node.src[1]))
-        squares = np.einsum("ij,ij->j", activations, activations, dtype=np.float64)
+        if self._accessors.operation(address) == _OF_EXPERTS:
+            squares, rows = self._of_experts(node)
+        else:
+            activations = self._accessors.rows(_address(node.src[1]))
+            squares, rows = _squares(activations)[None, :], np.array([len(activations)], np.int64)
         if not np.isfinite(squares).all():
             raise RuntimeFailed(f"the inputs of {name} are not finite: the model computes nonsense on this text")
         if name in self.sums:
             self.sums[name] += squares
+            self.rows[name] += rows
         else:
-            self.sums[name] = squares
-        self.rows[name] = self.rows.get(name, 0) + activations.shape[0]
+            self.sums[name], self.rows[name] = squares, rows
+
+    def _of_experts(self, node: Tensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Squares and counts of the rows that each expert of the weight was given."""
+        count = int(node.src[0].contents.ne[2])
+        activations = self._accessors.rows_of_tokens(_address(node.src[1]))
+        chosen = self._accessors.chosen(_address(node.src[2]))
+        squares = np.zeros((count, activations.shape[-1]))
+        for expert in np.unique(chosen):
+            tokens, places = np.nonzero(chosen == expert)
+            # every expert that a token uses gets the same row, or each its own
+            squares[expert] = _squares(activations[tokens, places % activations.shape[1]])
+        return squares, np.bincount(chosen.reshape(-1), minlength=count)
+
+
+def _squares(activations: Floats) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.einsum("ij,ij->j", activations, activations, dtype=np.float64)
+    return found
 
 
 def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -> dict[str, object]:
@@ -91,8 +113,8 @@ def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -
             _run(session, piece, collector)
             emit({"done": (index + 1) * chunk, "total": chunks * chunk})
     importance = Importance(
-        sums={name: sums.astype(np.float32)[None, :] for name, sums in collector.sums.items()},
-        counts={name: np.array([rows], dtype=np.int64) for name, rows in collector.rows.items()},
+        sums={name: sums.astype(np.float32) for name, sums in collector.sums.items()},
+        counts=collector.rows,
         datasets=(str(parameters["name"]),),
         chunk_count=chunks,
         chunk_size=chunk,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeshrink.core.adapter import Adapter
 from edgeshrink.core.importance import Floats
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.quality import Check
@@ -28,8 +29,9 @@ GIBBERISH_KL = 2.0
 GIBBERISH_RATIO = 4.0
 
 
-def source_opening(facts: ModelFacts, tokens: tuple[int, ...]) -> Floats | str:
-    """The source's logits, computed in numpy, for as many of `tokens` as may be afforded; or why for none."""
+def source_opening(facts: ModelFacts, tokens: tuple[int, ...], adapter: Adapter | None = None) -> Floats | str:
+    """The source's logits, computed in numpy, for as many of `tokens` as may be afforded; or why for none. With the
+    updates of `adapter` beside its weights, where there is one."""
     count = len(tokens)
     reason = too_costly(facts, count)
     while reason is not None and count // 2 >= FEWEST_TOKENS:
@@ -38,7 +40,7 @@ def source_opening(facts: ModelFacts, tokens: tuple[int, ...]) -> Floats | str:
     if reason is not None:
         return reason
     try:
-        return source_logits(facts, tokens[:count])
+        return source_logits(facts, tokens[:count], adapter)
     except (DataError, KeyError, ValueError) as error:
         return f"the source cannot be run in numpy: {error}"
 

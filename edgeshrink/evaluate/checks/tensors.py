@@ -21,6 +21,7 @@ from edgeshrink.core.quant_types import quant_type
 from edgeshrink.errors import DataError
 
 _ROWS = 32
+_ROWS_AN_EXPERT = 4
 _SHOWN = 3
 # Relative error of weights (root mean square). Each bit halves it: measured on the demo, 2 to 2.7 / 2^bits for every
 # scheme, with and without importance matrix. Outliers make it worse; rows of another place come to 1.4, lost ones to 1.
@@ -55,9 +56,9 @@ def check_weights(path: Path, plan: Sequence[TensorPlan], facts: ModelFacts) -> 
     worst, rows = 0.0, 0
     try:
         stored = {tensor.name: tensor for tensor in read_gguf_header(path).tensors}
-        pairs = [(entry, source[entry.source], stored[entry.name]) for entry in plan if entry.source]
-        for entry, original, written in pairs:
-            error, count = _error(entry, original, written)
+        made = [entry for entry in plan if entry.sources]
+        for entry in made:
+            error, count = _error(entry, [source[name] for name in entry.sources], stored[entry.name])
             rows += count
             worst = max(worst, error if quant_type(entry.type).is_quantized else 0.0)
             if not error <= allowed_error(entry.type):
@@ -67,9 +68,9 @@ def check_weights(path: Path, plan: Sequence[TensorPlan], facts: ModelFacts) -> 
     except KeyError as problem:
         return Check("weights", "failed", f"tensor {problem} is missing")
     if wrong:
-        return Check("weights", "failed", f"{len(wrong)} of {len(pairs)} tensors are not the source's: {_some(wrong)}")
+        return Check("weights", "failed", f"{len(wrong)} of {len(made)} tensors are not the source's: {_some(wrong)}")
     lossy = f", largest relative error {worst:.2g}" if worst else ", none changed beyond the rounding of its type"
-    return Check("weights", "ok", f"{rows} rows of {len(pairs)} tensors read back{lossy}")
+    return Check("weights", "ok", f"{rows} rows of {len(made)} tensors read back{lossy}")
 
 
 def allowed_error(type_name: str) -> float:
@@ -80,21 +81,33 @@ def allowed_error(type_name: str) -> float:
 
 def source_row(plan: TensorPlan, row: int) -> int:
     """The source's row that became `row`: llama.cpp keeps the two numbers of a rotary pair next to each other."""
-    if plan.transform == "none":
+    if plan.transform != "rope_permute":
         return row
     width = plan.shape[0] // plan.heads
     head, (pair, second) = row // width, divmod(row % width, 2)
     return head * width + second * (width // 2) + pair
 
 
-def _error(plan: TensorPlan, source: SourceTensor, written: SourceTensor) -> tuple[float, int]:
+def _error(plan: TensorPlan, sources: Sequence[SourceTensor], written: SourceTensor) -> tuple[float, int]:
     if len(plan.shape) == 1:
-        original = read_rows(source).reshape(-1)[[source_row(plan, index) for index in range(plan.shape[0])]]
+        original = read_rows(sources[0]).reshape(-1)[[source_row(plan, index) for index in range(plan.shape[0])]]
         return _relative(original, _stored_rows(written, [0])), 1
-    count = int(np.prod(plan.shape[:-1]))
-    chosen = sorted({int(row) for row in np.linspace(0, count - 1, min(_ROWS, count))})
-    original = np.concatenate([read_rows(source, row, row + 1) for row in (source_row(plan, row) for row in chosen)])
-    return _relative(original.reshape(-1), _stored_rows(written, chosen)), len(chosen)
+    height = int(np.prod(plan.source_shape[:-1]))
+    errors, chosen = [], _looked_at(plan)
+    for rows in chosen:
+        places = [divmod(source_row(plan, row), height) for row in rows]
+        original = np.concatenate([read_rows(sources[number], row, row + 1) for number, row in places])
+        errors.append(_relative(original.reshape(-1), _stored_rows(written, rows)))
+    return float(np.max(errors)), sum(map(len, chosen))
+
+
+def _looked_at(plan: TensorPlan) -> list[list[int]]:
+    """Rows spread over the matrix; of experts, over each, at another place."""
+    experts = plan.shape[0] if len(plan.shape) > 2 else 1
+    height = int(np.prod(plan.shape[:-1])) // experts
+    each = min(height, max(_ROWS_AN_EXPERT, _ROWS // experts))
+    spread = np.linspace(0, height - 1, each).astype(int)
+    return [sorted(number * height + (spread + number) % height) for number in range(experts)]
 
 
 def _stored_rows(tensor: SourceTensor, rows: Sequence[int]) -> Floats:

@@ -13,8 +13,8 @@ from edgeshrink.core.model import SourceTensor
 from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.quant_types import quant_type
 from edgeshrink.errors import StepFailed
-from edgeshrink.export.gguf.source import RowSlice, interleave_halves, read_slice, source_rows, to_float32
-from edgeshrink.ggml.quantize import check_finite, quantize_into
+from edgeshrink.export.gguf.source import RowSlice, interleave_halves, matrices, read_slice, source_rows, to_float32
+from edgeshrink.ggml.quantize import check_blocks, check_finite, quantize_into
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -64,7 +64,10 @@ def _encode(
         check_finite(rows)
         return _quantized(plan, rows, importance, space)
     raw = read_slice(source, source_rows(plan, part), part.width, space.raw)
-    check_finite(raw, source.dtype)
+    if quant_type(source.dtype).is_quantized:
+        check_blocks(raw, source.dtype)
+    else:
+        check_finite(raw, source.dtype)
     if plan.transform == "rope_permute":
         raw = interleave_halves(raw, plan, part, space.reordered)
     if source.dtype == plan.type:
@@ -80,15 +83,17 @@ def _quantized(plan: TensorPlan, values: Floats, importance: Floats | None, spac
 
 
 def importance_of(plan: TensorPlan, importance: Mapping[str, NDArray[Any]] | None) -> Floats | None:
-    """The column weights of a tensor that is quantized, None without; StepFailed where they do not fit its rows."""
+    """The column weights of a tensor that is quantized, (matrices, columns); None without. StepFailed where they do not
+    fit its rows."""
     found = importance.get(plan.name) if importance and quant_type(plan.type).is_quantized else None
     if found is None:
         return None
-    row = plan.shape[-1]
-    if found.size != row:
+    row, wanted = plan.shape[-1], matrices(plan) * plan.shape[-1]
+    if found.size != wanted:
         # an imatrix may carry counts of tokens for the embedding; llama.cpp passes over them too
         if plan.name == "token_embd.weight":
             return None
-        message = f"the imatrix has {found.size} columns for {plan.name}, whose rows have {row}"
+        each = f", of {matrices(plan)} experts" if wanted != row else ""
+        message = f"the imatrix has {found.size} columns for {plan.name}, whose rows have {row}{each}"
         raise StepFailed(message, hint="this imatrix was made for another model")
-    return np.ascontiguousarray(found.reshape(-1), np.float32)
+    return np.ascontiguousarray(found.reshape(-1, row), np.float32)

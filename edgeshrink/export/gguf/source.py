@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from edgeshrink.core.model import SourceTensor
 from edgeshrink.core.plan import TensorPlan
+from edgeshrink.core.quant_types import quant_type
 from edgeshrink.errors import DataError
 
 Bytes = NDArray[np.uint8]
-SOURCE_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+SOURCE_FLOATS = ("F32", "F16", "BF16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,12 @@ class RowSlice:
 
 
 def row_slices(plan: TensorPlan, max_elements: int) -> Iterator[RowSlice]:
-    """Slices of at most `max_elements` weights, but whole rows; where rows are permuted, whole heads or part of one."""
+    """Slices of at most `max_elements` weights, but whole rows of one expert; where rows are permuted, whole heads or
+    part of one."""
     width = plan.shape[-1] if len(plan.shape) > 1 else 1
     rows = plan.elements // width
     step = max(1, max_elements // width)
-    block = rows
+    block = rows // matrices(plan)
     if plan.transform == "rope_permute":
         head = _head_rows(plan)
         step = step // head * head if step >= head else max(2, step // 2 * 2)
@@ -50,9 +52,14 @@ def row_slices(plan: TensorPlan, max_elements: int) -> Iterator[RowSlice]:
             yield RowSlice(first, min(step, start + block - first), width)
 
 
+def matrices(plan: TensorPlan) -> int:
+    """How many matrices a tensor is: one, or one an expert."""
+    return plan.shape[0] if len(plan.shape) > 2 else 1
+
+
 def source_rows(plan: TensorPlan, part: RowSlice) -> tuple[tuple[int, int], ...]:
     """(first, count) of the source's rows that make up this slice of the artifact."""
-    if plan.transform == "none":
+    if plan.transform != "rope_permute":
         return ((part.first, part.count),)
     head = _head_rows(plan)
     start = part.first // head * head
@@ -64,21 +71,22 @@ def source_rows(plan: TensorPlan, part: RowSlice) -> tuple[tuple[int, int], ...]
 
 def check_source_tensor(tensor: SourceTensor, plan: TensorPlan) -> None:
     """DataError where what the source holds is not what the plan expects of it."""
-    item = SOURCE_BYTES.get(tensor.dtype)
-    if item is None:
-        hint = f"a checkpoint in {', '.join(SOURCE_BYTES)} is needed, one that is not quantized yet"
+    if tensor.dtype not in SOURCE_FLOATS and tensor.dtype != plan.type:
+        hint = f"a checkpoint in {', '.join(SOURCE_FLOATS)} is needed, one that is not quantized yet"
         raise DataError(f"{tensor.file}: tensor {tensor.name} is {tensor.dtype}", hint=hint)
-    if tensor.shape != plan.shape or tensor.nbytes != prod(tensor.shape) * item:
+    row = (tensor.shape or (1,))[-1] or 1
+    if tensor.shape != plan.source_shape or tensor.nbytes != prod(tensor.shape) // row * _row_bytes(tensor.dtype, row):
         found = f"{tensor.dtype} {list(tensor.shape)} in {tensor.nbytes} bytes"
         raise DataError(
-            f"{tensor.file}: tensor {tensor.name} is {found}, {plan.name} needs {list(plan.shape)}",
+            f"{tensor.file}: tensor {tensor.name} is {found}, {plan.name} needs {list(plan.source_shape)}",
             hint="config.json and the weights do not belong together, or the file is damaged",
         )
 
 
 def read_slice(tensor: SourceTensor, rows: tuple[tuple[int, int], ...], width: int, into: Bytes) -> Bytes:
-    """The raw bytes of these (first, count) rows, in the front of `into`; DataError where the file ends early."""
-    row_bytes = SOURCE_BYTES[tensor.dtype] * width
+    """The raw bytes of these (first, count) rows, floats or whole blocks, in the front of `into`; DataError where the
+    file ends early."""
+    row_bytes = _row_bytes(tensor.dtype, width)
     done = 0
     try:
         with tensor.file.open("rb", buffering=0) as file:
@@ -115,6 +123,10 @@ def to_float32(raw: Bytes, dtype: str, part: RowSlice, into: NDArray[np.float32]
     else:
         np.copyto(values, raw.view("<f2" if dtype == "F16" else "<f4"))
     return values.reshape(part.count, part.width)
+
+
+def _row_bytes(dtype: str, width: int) -> int:
+    return quant_type(dtype).row_bytes(width)
 
 
 def _head_rows(plan: TensorPlan) -> int:

@@ -15,6 +15,7 @@ import shutil
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +28,7 @@ from edgeshrink.core.plan import TensorPlan
 from edgeshrink.core.quant_types import quant_type
 from edgeshrink.errors import NoSpace, StepFailed
 from edgeshrink.export.gguf.encode import Workspace, encode_slice, importance_of
-from edgeshrink.export.gguf.source import RowSlice, check_source_tensor, row_slices
+from edgeshrink.export.gguf.source import RowSlice, check_source_tensor, matrices, row_slices
 from edgeshrink.ggml.library import load
 from edgeshrink.planning.gguf_size import alignment, gguf_file_bytes, padded
 
@@ -57,7 +58,7 @@ def write_gguf(
     source is not what the plan expects. StepFailed: a tensor has values that are not finite, or does not fit its
     type; or the folder cannot be written. NoSpace: the disk is full.
     """
-    inputs = {plan.name: _input(plan, source, computed or {}) for plan in tensors}
+    inputs = {plan.name: _inputs(plan, source, computed or {}) for plan in tensors}
     weights = {plan.name: importance_of(plan, importance) for plan in tensors}
     load()
     needed = gguf_file_bytes(metadata, tensors)
@@ -98,19 +99,23 @@ def whole_file(path: Path, needed: int) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def _input(
+def _inputs(
     plan: TensorPlan, source: Mapping[str, SourceTensor], computed: Mapping[str, NDArray[Any]]
-) -> SourceTensor | NDArray[Any]:
-    if plan.source:
-        tensor = source.get(plan.source)
+) -> tuple[SourceTensor | NDArray[Any], ...]:
+    """What the tensor is made of: one, or one an expert."""
+    found: list[SourceTensor | NDArray[Any]] = []
+    for name in plan.sources:
+        tensor = source.get(name)
         if tensor is None:
-            raise StepFailed(f"{plan.name}: the source has no tensor {plan.source}")
+            raise StepFailed(f"{plan.name}: the source has no tensor {name}")
         check_source_tensor(tensor, plan)
-        return tensor
+        found.append(tensor)
+    if found:
+        return tuple(found)
     values = computed.get(plan.name)
     if values is None or tuple(values.shape) != plan.shape:
         raise StepFailed(f"{plan.name}: no values of shape {list(plan.shape)} were computed for it")
-    return values
+    return (values,)
 
 
 def _write_header(part: Path, metadata: tuple[KeyValue, ...], tensors: tuple[TensorPlan, ...]) -> None:
@@ -141,7 +146,7 @@ def _write_header(part: Path, metadata: tuple[KeyValue, ...], tensors: tuple[Ten
 
 def _encoded(
     tensors: tuple[TensorPlan, ...],
-    inputs: Mapping[str, SourceTensor | NDArray[Any]],
+    inputs: Mapping[str, tuple[SourceTensor | NDArray[Any], ...]],
     weights: Mapping[str, NDArray[Any] | None],
     threads: int,
 ) -> Generator[tuple[TensorPlan, memoryview, bool]]:
@@ -156,12 +161,28 @@ def _encoded(
             if not free:
                 yield from _first(pending, free)
             space = free.pop()
-            job = pool.submit(encode_slice, plan, part, inputs[plan.name], weights[plan.name], space)
+            made_of, rows, columns = _of_matrix(plan, part, inputs[plan.name], weights[plan.name])
+            job = pool.submit(encode_slice, plan, rows, made_of, columns, space)
             pending.append((plan, job, ends, space))
         while pending:
             yield from _first(pending, free)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _of_matrix(
+    plan: TensorPlan,
+    part: RowSlice,
+    inputs: tuple[SourceTensor | NDArray[Any], ...],
+    weights: NDArray[Any] | None,
+) -> tuple[SourceTensor | NDArray[Any], RowSlice, NDArray[Any] | None]:
+    """What a slice is made of, its rows there, and the column weights of its matrix: an expert's, or the only one's."""
+    height = plan.elements // part.width // matrices(plan)
+    matrix = part.first // height
+    columns = None if weights is None else weights[matrix]
+    if len(inputs) == 1:
+        return inputs[0], part, columns
+    return inputs[matrix], replace(part, first=part.first - matrix * height), columns
 
 
 def _first(

@@ -25,6 +25,11 @@ def check_shape(facts: ModelFacts, shape: Shape) -> None:
             f"{facts.source.path}: only a Hugging Face folder can be pruned or taught, not a GGUF",
             hint="give the folder (config.json and *.safetensors) that the GGUF was made of",
         )
+    if facts.experts is not None:
+        raise PlanError(
+            f"{facts.source.path}: a mixture of experts is made smaller by its experts, not by layers, heads or widths",
+            hint="prune --experts N keeps so many a layer, --expert-ffn W so many channels of each",
+        )
     empty = [field.name for field in fields(shape) if getattr(shape, field.name) < 1]
     if empty:
         raise PlanError(f"a model needs at least 1 of everything, and this shape has none of {', '.join(empty)}")

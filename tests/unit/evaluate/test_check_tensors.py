@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from built_gguf import Builder, Built
+from built_gguf import Builder, Built, build_gguf
+from tiny_models import write_tiny_model
 
 from edgeshrink.catalog.gguf_header import read_gguf_header
 from edgeshrink.core.plan import TensorPlan
@@ -18,6 +19,14 @@ from edgeshrink.evaluate.checks.tensors import allowed_error, check_tensors, che
 from edgeshrink.planning.schemes import SCHEMES
 
 Change = Callable[[Any], Any]
+
+
+@pytest.fixture(scope="module")
+def mixture(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    """A mixture of experts as any scheme."""
+    folder = tmp_path_factory.mktemp("mixture")
+    source = write_tiny_model(folder / "model", demo_model, "qwen2_moe")
+    return lambda scheme: build_gguf(source, folder / f"{scheme}.gguf", scheme)
 
 
 @pytest.fixture
@@ -112,3 +121,15 @@ def test_fewer_bits_may_be_further_off_but_never_as_far_as_lost() -> None:
     allowed = [allowed_error(name) for name in order]
     assert allowed == sorted(allowed)
     assert allowed[-1] < 1
+
+
+@pytest.mark.parametrize("scheme", ["F32", "Q8_0", "Q2_K"])
+def test_an_expert_in_anothers_place_is_found(mixture: Builder, spoiled: Any, scheme: str) -> None:
+    made = mixture(scheme)
+    assert check_tensors(made.path, made.tensors).outcome == "ok"
+    sound = check_weights(made.path, made.tensors, made.facts)
+    assert (sound.outcome, f"{len(made.tensors)} tensors" in sound.detail) == ("ok", True), sound.detail
+    path = spoiled(made, "blk.1.ffn_up_exps.weight", lambda experts: experts[[0, 1, 2, 3, 4, 6, 5, 7]])
+    check = check_weights(path, made.tensors, made.facts)
+    assert check.outcome == "failed"
+    assert f"1 of {len(made.tensors)} tensors" in check.detail and "blk.1.ffn_up_exps.weight" in check.detail

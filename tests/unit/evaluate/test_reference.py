@@ -14,7 +14,7 @@ from edgeshrink.catalog.texts import Text
 from edgeshrink.core.events import Progress
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.evaluate.compact import probabilities
-from edgeshrink.evaluate.reference import Reference, read_reference, reference_fits, write_reference
+from edgeshrink.evaluate.reference import Reference, read_reference, reference_fits, weight_type, write_reference
 from edgeshrink.evaluate.source_forward import source_logits
 
 GIB = 1 << 30
@@ -88,3 +88,11 @@ def test_a_reference_that_memory_does_not_hold_is_not_run(file: int, free: int, 
     assert (reason is None) == fits
     if reason is not None:
         assert "needs 7.8 GiB to run, and 6.8 GiB" in reason
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [(["F32"], "F32"), (["F32", "F16"], "F16"), (["F16", "BF16"], "BF16"), (["F32", "Q8_0"], "mixed"), ([], "mixed")],
+)
+def test_a_file_is_as_coarse_as_the_coarsest_of_its_unquantized_matrices(kinds: list[str], expected: str) -> None:
+    assert weight_type([((4, 4), kind) for kind in kinds] + [((4,), "F32")]) == expected

@@ -49,6 +49,27 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "qwen2 with tied embeddings": ("Qwen2Config", {"tie_word_embeddings": True}),
     "qwen3 with yarn": ("Qwen3Config", {"head_dim": 16, "rope_parameters": YARN}),
+    "mixtral": ("MixtralConfig", {"num_local_experts": 5, "num_experts_per_tok": 2}),
+    "qwen2_moe": (
+        "Qwen2MoeConfig",
+        {
+            "num_experts": 6,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 32,
+            "shared_expert_intermediate_size": 56,
+        },
+    ),
+    "qwen3_moe tied": (
+        "Qwen3MoeConfig",
+        {
+            "num_experts": 8,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 32,
+            "norm_topk_prob": True,
+            "head_dim": 16,
+            "tie_word_embeddings": True,
+        },
+    ),
 }
 
 

@@ -23,12 +23,25 @@ from libllama_oracle import (
 from edgeshrink.catalog.models import inspect_model
 from edgeshrink.core.events import silent
 from edgeshrink.core.gguf_metadata import KeyValue
-from edgeshrink.core.model import ModelFacts, SourceTensor
+from edgeshrink.core.model import Experts, ModelFacts, SourceTensor
 from edgeshrink.core.plan import TensorPlan
 from edgeshrink.export.gguf.write import write_gguf
 from edgeshrink.planning.gguf_metadata import model_metadata
 from edgeshrink.planning.layout import layout
 from edgeshrink.planning.presets import preset_types
+
+MIXTURES = {
+    "mixtral": facts(model_type="mixtral", layers=1, vocab=128, experts=Experts(4, 2, 256)),
+    "qwen2_moe": facts(
+        model_type="qwen2_moe",
+        layers=2,
+        hidden=64,
+        heads=4,
+        vocab=96,
+        tied=True,
+        experts=Experts(5, 2, 96, shared_ffn=160),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,8 @@ class Case:
         found = {}
         for plan in self.tensors:
             if len(plan.shape) > 1 and plan.name != "token_embd.weight":
-                found[plan.name] = (random.random(plan.shape[-1], np.float32) ** 4 * 3).astype(np.float32)
+                columns = plan.shape[-1] * (plan.shape[0] if len(plan.shape) > 2 else 1)
+                found[plan.name] = (random.random(columns, np.float32) ** 4 * 3).astype(np.float32)
                 found[plan.name][5] = 0
         return found
 
@@ -60,11 +74,20 @@ class Case:
 def random_case(folder: Path, model: ModelFacts, dtype: str = "BF16") -> Case:
     tensors = plans(model)
     weights = random_weights(tensors)
-    source = checkpoint(folder / "weights.bin", weights, dtype)
+    source = checkpoint(folder / "weights.bin", one_tensor_a_source(tensors, weights), dtype)
     if dtype == "F16":  # the oracle gets what float16 keeps
         weights = {name: values.astype(np.float16).astype(np.float32) for name, values in weights.items()}
     gguf_by_gguf_py(folder / "f32.gguf", model, {plan.name: weights[plan.source] for plan in tensors})
     return Case(model, tensors, metadata(model), source, folder / "f32.gguf")
+
+
+def one_tensor_a_source(tensors: tuple[TensorPlan, ...], weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Each expert's matrix on its own, as a checkpoint holds them."""
+    found: dict[str, np.ndarray] = {}
+    for plan in tensors:
+        stacked = weights[plan.source]
+        found |= zip(plan.sources, stacked if plan.experts else [stacked.reshape(plan.source_shape)], strict=True)
+    return found
 
 
 @pytest.fixture(scope="module", params=["the demo", "4:1 heads, tied", "64-wide rows"])
@@ -95,3 +118,15 @@ def test_other_source_types_are_quantized_from_the_same_values(dtype: str, tmp_p
     case = random_case(tmp_path, facts(layers=2, ffn=256), dtype)
     quantize(case.theirs, tmp_path / "theirs.gguf", "Q4_K_M")
     assert tensor_bytes(case.write(tmp_path / "ours.gguf", "Q4_K_M")) == tensor_bytes(tmp_path / "theirs.gguf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scheme"),
+    [("mixtral", "Q2_K"), ("mixtral", "Q4_K_M"), ("qwen2_moe", "IQ4_NL"), ("qwen2_moe", "Q4_0"), ("qwen2_moe", "F16")],
+)
+def test_each_expert_is_quantized_by_its_own_importance_as_in_libllama(kind: str, scheme: str, tmp_path: Path) -> None:
+    case = random_case(tmp_path, MIXTURES[kind])
+    for importance in (None, case.imatrix()):
+        quantize(case.theirs, tmp_path / "theirs.gguf", scheme, imatrix=importance)
+        ours = case.write(tmp_path / "ours.gguf", scheme, importance)
+        assert tensor_bytes(ours) == tensor_bytes(tmp_path / "theirs.gguf")

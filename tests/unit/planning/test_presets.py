@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from libllama_oracle import PRESETS, QUANTIZED, dry_run_types, facts, header_only, plans
 
-from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.model import Experts, ModelFacts
 from edgeshrink.core.plan import TensorPlan
 from edgeshrink.errors import PlanError
 from edgeshrink.planning.presets import SCHEMES, preset_types, scheme
@@ -27,6 +27,15 @@ SHAPES = {
     "llama 65B": facts(layers=80, heads=4, kv_heads=4, ffn=256),
     "qwen2 72B": facts(model_type="qwen2", layers=80, heads=4, kv_heads=4, ffn=256),
     "qwen3 of 80 layers": facts(model_type="qwen3", layers=80, heads=8, kv_heads=4, ffn=256),
+    "mixtral of 8 experts": facts(model_type="mixtral", layers=32, heads=8, kv_heads=2, experts=Experts(8, 2, 512)),
+    "mixtral of 4 experts": facts(model_type="mixtral", layers=16, experts=Experts(4, 2, 512)),
+    "tied mixtral of 8 experts": facts(model_type="mixtral", layers=9, tied=True, experts=Experts(8, 2, 512)),
+    "mixtral of 80 layers": facts(model_type="mixtral", layers=80, heads=8, kv_heads=1, experts=Experts(4, 2, 256)),
+    "qwen2_moe": facts(model_type="qwen2_moe", layers=24, ffn=512, experts=Experts(60, 4, 352, shared_ffn=512)),
+    "qwen2_moe of 8 experts": facts(model_type="qwen2_moe", layers=12, experts=Experts(8, 4, 512, shared_ffn=768)),
+    "qwen3_moe": facts(model_type="qwen3_moe", layers=48, heads=8, kv_heads=1, experts=Experts(128, 8, 256)),
+    "qwen3_moe of narrow rows": facts(model_type="qwen3_moe", layers=11, hidden=96, experts=Experts(8, 2, 64)),
+    "mixtral of 1 expert": facts(model_type="mixtral", layers=16, experts=Experts(1, 1, 512)),
 }
 
 
