@@ -57,12 +57,13 @@ def prompted_items(
             yield Item(identity, probes, facts)
 
 
-def scored_item(identity: str, prompt: Prompt, answer: str, *, chat: bool) -> Item:
-    """How probable is `answer` behind `prompt`? A model without a `chat` template reads one question as a line."""
+def scored_item(identity: str, prompt: Prompt, *answers: str, chat: bool) -> Item:
+    """How probable is each of `answers` behind `prompt`? A model without a `chat` template reads one question as a
+    line."""
     if not chat and [message["role"] for message in prompt.messages] == ["user"]:
         question = str(prompt.messages[0]["content"])
         prompt = Prompt(text=question if question[-1:].isspace() else f"{question}\n")
-    return Item(identity, (Choose(prompt, (answer,)),))
+    return Item(identity, (Choose(prompt, answers),))
 
 
 def is_right(kind: str, answer: str, expected: Any, options: Mapping[str, Any]) -> bool:

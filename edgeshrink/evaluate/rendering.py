@@ -15,13 +15,12 @@ from typing import Any
 from edgeshrink.errors import DataError, RuntimeFailed
 from edgeshrink.evaluate.probe_lines import read_probes
 from edgeshrink.evaluate.probes import Message, Prompt
-from edgeshrink.runtimes.chat_bounded import TIMEOUT_S, limit_memory
+from edgeshrink.runtimes.chat_bounded import TIMEOUT_S, TODAY, limit_memory
 from edgeshrink.runtimes.child import run_job
+from edgeshrink.runtimes.tool_offers import with_offer
 
 SECONDS_EACH = 0.05
 """Time that a prompt may add to TIMEOUT_S of the whole file; templates of real models take 0.2 ms to 2 ms."""
-TODAY = "2026-01-01"
-"""What a template sees that writes the date: prompts must not change over night."""
 _CHARACTERS_PER_TOKEN = 64
 _JOB = "edgeshrink.evaluate.rendering:job"
 
@@ -100,27 +99,6 @@ def render_prompt(template: str, prompt: Prompt, **variables: Any) -> str:
         if isinstance(other, str):
             return other
     raise text
-
-
-def with_offer(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
-    """`messages` with the tools listed in the system message, for a template that knows none."""
-    listed = []
-    for tool in tools:
-        function = tool.get("function", tool)
-        parameters = function.get("parameters")
-        properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
-        listed.append(
-            {
-                "name": function.get("name", ""),
-                "description": function.get("description", ""),
-                "arguments": list(properties or ()),
-            }
-        )
-    offer = f"Tools: {json.dumps(listed, ensure_ascii=False)}"
-    if messages and messages[0].get("role") == "system":
-        first = {**messages[0], "content": f"{offer}\n{messages[0].get('content') or ''}".rstrip("\n")}
-        return (first, *messages[1:])
-    return ({"role": "system", "content": offer}, *messages)
 
 
 def _folded(messages: Sequence[Message]) -> tuple[Message, ...]:

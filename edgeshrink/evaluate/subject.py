@@ -13,19 +13,22 @@ from edgeshrink.runtimes.interface import Session
 @dataclass(frozen=True, slots=True)
 class Subject:
     """`path`: a file, or the folder of files that belong together. `runtime` is its name in the registry, `delegate`
-    the backend that is asked for on this machine."""
+    the backend that is asked for on this machine. `adapter`: a file of low-rank updates that run beside the weights."""
 
     path: Path
     runtime: str
     delegate: str
+    adapter: Path | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Subject:
         """What `as_json` made, in the child."""
-        return cls(Path(parameters["path"]), parameters["runtime"], parameters["delegate"])
+        adapter = Path(parameters["adapter"]) if "adapter" in parameters else None
+        return cls(Path(parameters["path"]), parameters["runtime"], parameters["delegate"], adapter)
 
     def as_json(self) -> dict[str, str]:
-        return {"path": str(self.path.resolve()), "runtime": self.runtime, "delegate": self.delegate}
+        told = {"path": str(self.path.resolve()), "runtime": self.runtime, "delegate": self.delegate}
+        return told if self.adapter is None else {**told, "adapter": str(self.adapter.resolve())}
 
     def open(self, *, context: int, threads: int, batch: int = 512, all_logits: bool = True) -> Session:
         """Loaded for comparing: in the most precise arithmetic that its runtime has. RuntimeFailed where refused.
@@ -47,4 +50,5 @@ class Subject:
             batch=batch,
             vocab_only=vocab_only,
             all_logits=all_logits,
+            adapter=self.adapter,
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from edgeshrink.catalog.overlap import Items
 from edgeshrink.catalog.texts import Text
-from edgeshrink.compress.corpus.corpus import CORPUS_FILE, Corpus
+from edgeshrink.compress.corpus.apart import scratch_of
+from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.errors import DataError
 from edgeshrink.runtimes.child import run_job
@@ -18,7 +17,6 @@ from edgeshrink.runtimes.progress import forward
 
 JOB = "edgeshrink.compress.corpus.job:job"
 SHORTEST = 8
-_SCRATCH = "scratch"
 
 
 def build_corpus(
@@ -47,31 +45,17 @@ def build_corpus(
     """
     if length < SHORTEST:
         raise DataError(f"rows of {length} tokens are too short to learn from", hint=f"take at least {SHORTEST}")
-    scratch = folder / _SCRATCH
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    (folder / CORPUS_FILE).unlink(missing_ok=True)
-    apart = {
-        "texts": [(text.name, text.text) for text in kept_apart],
-        "items": [(items.name, items.items) for items in kept_items],
-    }
-    (scratch / "kept_apart.json").write_text(json.dumps(apart), encoding="utf-8")
-    try:
-        run_job(
-            JOB,
-            {
-                "paths": [str(path.resolve()) for path in paths],
-                "tokenizer_folder": str(tokenizer_folder.resolve()),
-                "folder": str(folder.resolve()),
-                "scratch": str(scratch.resolve()),
-                "length": length,
-                "limit_tokens": limit_tokens,
-                "held_out": held_out,
-                "seed": seed,
-                "learn": learn,
-            },
-            on_event=forward(listener, "data"),
-        )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with scratch_of(folder, kept_apart, kept_items) as scratch:
+        parameters = {
+            "paths": [str(path.resolve()) for path in paths],
+            "tokenizer_folder": str(tokenizer_folder.resolve()),
+            "folder": str(folder.resolve()),
+            "scratch": str(scratch.resolve()),
+            "length": length,
+            "limit_tokens": limit_tokens,
+            "held_out": held_out,
+            "seed": seed,
+            "learn": learn,
+        }
+        run_job(JOB, parameters, on_event=forward(listener, "data"))
     return Corpus.open(folder)

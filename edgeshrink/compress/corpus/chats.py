@@ -38,9 +38,14 @@ def render_documents(
     """Each chat, or why the template refused it. Without `answers` nobody asks who speaks, and `said` is empty."""
     calls = [list(_calls(document, answers)) for document in documents]
     flat = [{**call, **variables} for group in calls for call in group]
-    texts = iter(render_chats_bounded(template, flat, timeout_s=_TIMEOUT_S + _TIMEOUT_PER_CALL_S * len(flat)))
+    texts = iter(render_chats_bounded(template, flat, timeout_s=time_for(len(flat))))
     answered = [[next(texts) for _ in group] for group in calls]
     return [_rendered(document, group) for document, group in zip(documents, answered, strict=True)]
+
+
+def time_for(calls: int) -> float:
+    """Seconds that a template may take for so many."""
+    return _TIMEOUT_S + _TIMEOUT_PER_CALL_S * calls
 
 
 def _calls(document: Document, answers: bool) -> Iterator[dict[str, Any]]:
@@ -72,14 +77,14 @@ def _rendered(document: Document, texts: Sequence[str | DataError]) -> Rendered 
 def _said(whole: str, before: str, after: str, message: Message) -> Span | None:
     """Some templates open an answer with a thought that a finished one does not show, or end only the last turn with
     the mark of a text's end: then the turn is what they all share, if that holds the words."""
-    start, end = _shared(before, after), _shared(whole, after)
+    start, end = shared(before, after), shared(whole, after)
     end = len(whole[:end].rstrip())
     words = str(message.get("content") or "").strip()
     untouched = start == len(before) and end == len(after.rstrip())
     return (start, end) if start < end and (untouched or (words and words in whole[start:end])) else None
 
 
-def _shared(one: str, other: str) -> int:
+def shared(one: str, other: str) -> int:
     """Characters that both begin with; a mark is not divided (</s> and <|user|> share none)."""
     if other.startswith(one):
         return len(one)

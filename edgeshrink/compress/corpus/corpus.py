@@ -2,7 +2,8 @@
 
     corpus.json        what follows, how it was made, and from what (`core.training.TextSource`)
     train.tokens       uint16 (uint32 above 65,536 tokens), little endian: (rows, length)
-    train.weights      uint8: (rows, length); 1 where the token is to be predicted; the first column is 0
+    train.weights      uint8: (rows, length); 1 where the token is to be predicted, more where it counts for more; the
+                       first column is 0
     held_out.tokens    the same for the documents that are never trained on
     held_out.weights
     held_out.bytes     int64: (rows,); bytes of text that a row's predicted tokens spell
@@ -27,13 +28,15 @@ from edgeshrink.errors import DataError
 
 CORPUS_SCHEMA = "edgeshrink-corpus-1"
 CORPUS_FILE = "corpus.json"
+REJECTED = 255
+"""Weight of the tokens of a rejected answer: what they are worth is measured, and nobody learns to say them."""
 Part: TypeAlias = Literal["train", "held_out"]
 PARTS: tuple[Part, ...] = ("train", "held_out")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One part's files, mapped: `tokens` (rows, length), `weights` (rows, length) of 0 and 1."""
+    """One part's files, mapped: `tokens` (rows, length), `weights` (rows, length) of 0 to 255."""
 
     tokens: NDArray[Any] = field(repr=False)
     weights: NDArray[np.uint8] = field(repr=False)

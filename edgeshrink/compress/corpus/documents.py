@@ -67,20 +67,20 @@ def document_of(record: Any, where: str) -> Document | None:
         raise DataError(f"{where}: expected an object, got {record!r:.80}", hint=_HINT)
     for key in CHAT_KEYS:
         if record.get(key) is not None:
-            return _chat(_messages(record[key], f"{where}: {key}"), record, where)
+            return _chat(messages_of(record[key], f"{where}: {key}"), record, where)
     prompt = next((record[key] for key in PROMPT_KEYS if record.get(key) is not None), None)
     answer = next((record[key] for key in ANSWER_KEYS if record.get(key) is not None), None)
     if prompt is not None and record.get("completion") is not None:
         return _continued(prompt, record["completion"], record, where)
     if prompt is not None and answer is not None:
         turns = (
-            {"role": "user", "content": _text(prompt, where)},
-            {"role": "assistant", "content": _text(answer, where)},
+            {"role": "user", "content": text_of(prompt, where)},
+            {"role": "assistant", "content": text_of(answer, where)},
         )
-        return Document(messages=turns, tools=_tools(record, where), turn=True)
+        return Document(messages=turns, tools=tools_of(record, where), turn=True)
     for key in TEXT_KEYS:
         if record.get(key) is not None:
-            text = _text(record[key], f"{where}: {key}")
+            text = text_of(record[key], f"{where}: {key}")
             return Document(text=text) if text.strip() else None
     raise DataError(
         f"{where}: none of its keys says what to learn: {', '.join(map(repr, list(record)[:12]))}", hint=_HINT
@@ -90,18 +90,19 @@ def document_of(record: Any, where: str) -> Document | None:
 def _continued(prompt: Any, completion: Any, record: Mapping[str, Any], where: str) -> Document | None:
     if isinstance(prompt, list):
         after = completion if isinstance(completion, list) else [{"role": "assistant", "content": completion}]
-        return _chat((*_messages(prompt, where), *_messages(after, where)), record, where)
-    start, rest = _text(prompt, where), _text(completion, where)
+        return _chat((*messages_of(prompt, where), *messages_of(after, where)), record, where)
+    start, rest = text_of(prompt, where), text_of(completion, where)
     return Document(text=start + rest, answer_at=len(start)) if (start + rest).strip() else None
 
 
 def _chat(messages: tuple[Message, ...], record: Mapping[str, Any], where: str) -> Document | None:
     if not any(str(message.get("content") or "").strip() or message.get("tool_calls") for message in messages):
         return None
-    return Document(messages=messages, tools=_tools(record, where))
+    return Document(messages=messages, tools=tools_of(record, where))
 
 
-def _messages(value: Any, where: str) -> tuple[Message, ...]:
+def messages_of(value: Any, where: str) -> tuple[Message, ...]:
+    """A chat's messages, in one spelling; DataError where they are none."""
     if not isinstance(value, list):
         raise DataError(f"{where}: expected a list of messages, got {value!r:.80}", hint=_HINT)
     return tuple(_message(entry, where) for entry in value)
@@ -118,7 +119,8 @@ def _message(entry: Any, where: str) -> Message:
     return {"role": _ROLES.get(role, role), **said, **rest}
 
 
-def _tools(record: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ...]:
+def tools_of(record: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ...]:
+    """What `record` has on offer; JSON in a string counts too. DataError where it is no list of tools."""
     tools = record.get("tools")
     if isinstance(tools, str):
         try:
@@ -132,7 +134,8 @@ def _tools(record: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ..
     return tuple(tools)
 
 
-def _text(value: Any, where: str) -> str:
+def text_of(value: Any, where: str) -> str:
+    """DataError where it is none."""
     if not isinstance(value, str):
         raise DataError(f"{where}: expected text, got {value!r:.80}", hint=_HINT)
     return whole(value)

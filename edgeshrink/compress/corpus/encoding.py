@@ -70,11 +70,11 @@ class Encoder:
         the template's marks.
         """
         answers: list[Encoded | DataError] = [DataError("")] * len(documents)
-        plain = [(place, _text_of(document, self._has_chats)) for place, document in enumerate(documents)]
+        plain = [(place, plain_of(document, self.has_chats)) for place, document in enumerate(documents)]
         texts = [(place, document) for place, document in plain if document is not None]
-        encoded = self._tokens([document.text for _, document in texts], self._starts(texts))
+        encoded = self.tokens([document.text for _, document in texts], self._starts(texts))
         for (place, document), (ids, weights) in zip(texts, encoded, strict=True):
-            answers[place] = self._framed(ids, weights, ends=document.ends)
+            answers[place] = self.framed(ids, weights, ends=document.ends)
         chats = [place for place, document in plain if document is None]
         for place, chat in zip(chats, self._chats([documents[place] for place in chats]), strict=True):
             answers[place] = chat
@@ -88,12 +88,23 @@ class Encoder:
         ]
 
     @property
-    def _has_chats(self) -> bool:
+    def has_chats(self) -> bool:
+        """Whether chats are read as the model's own template has them."""
         return self.vocabulary.chat_template is not None and self._tokenizer.parses_special
 
     def _chats(self, documents: Sequence[Document]) -> list[Encoded | DataError]:
         if not documents:
             return []
+        answers = self.learn == "answers"
+        rendered = render_documents(self.template(), documents, answers=answers, variables=self.marks())
+        whole = [chat for chat in rendered if isinstance(chat, Rendered)]
+        encoded = iter(
+            self.tokens([chat.text for chat in whole], [list(chat.said) if answers else None for chat in whole])
+        )
+        return [chat if isinstance(chat, DataError) else self.framed(*next(encoded), ends=False) for chat in rendered]
+
+    def template(self) -> str:
+        """What renders chats. DataError where there is none, or a tokenizer that cannot look for its marks."""
         template, folder = self.vocabulary.chat_template, self.facts.source.path
         if template is None:
             raise DataError(f"the data holds chats, and {folder} has no chat template", hint='give {"text"} instead')
@@ -102,22 +113,17 @@ class Encoder:
                 f"the data holds chats, and the tokenizer of {folder} (tokenizer.model) finds no marks in a text",
                 hint="fetch the model's tokenizer.json too",
             )
-        answers = self.learn == "answers"
-        rendered = render_documents(template, documents, answers=answers, variables=self._marks())
-        whole = [chat for chat in rendered if isinstance(chat, Rendered)]
-        encoded = iter(
-            self._tokens([chat.text for chat in whole], [list(chat.said) if answers else None for chat in whole])
-        )
-        return [chat if isinstance(chat, DataError) else self._framed(*next(encoded), ends=False) for chat in rendered]
+        return template
 
-    def _marks(self) -> Mapping[str, str]:
+    def marks(self) -> Mapping[str, str]:
+        """What a chat template calls `bos_token` and `eos_token`."""
         tokens, vocabulary = self.vocabulary.tokens, self.vocabulary
         return {
             name: "" if number is None else tokens[number].decode("utf-8", "replace")
             for name, number in (("bos_token", vocabulary.bos_id), ("eos_token", vocabulary.eos_id))
         }
 
-    def _tokens(
+    def tokens(
         self, texts: Sequence[str], learned: Sequence[list[tuple[int, int]] | None]
     ) -> list[tuple[list[int], list[int]]]:
         """(ids, weights) of each text; `learned` spans of characters, None: all. A token counts where it begins."""
@@ -138,7 +144,8 @@ class Encoder:
             for row, covered, spans in zip(ids, offsets, learned, strict=True)
         ]
 
-    def _framed(self, ids: list[int], weights: list[int], *, ends: bool) -> Encoded:
+    def framed(self, ids: list[int], weights: list[int], *, ends: bool) -> Encoded:
+        """With the BOS that the model puts in front, and where the text `ends` the token that says so."""
         eos = self.vocabulary.eos_id
         if self.bos_id is not None and ids[:1] != [self.bos_id]:
             ids, weights = [self.bos_id, *ids], [0, *weights]
@@ -159,7 +166,7 @@ class Encoder:
         return np.array([_spelt(token, kind, byte_level) for token, kind in pairs], np.int64)
 
 
-def _text_of(document: Document, chats: bool) -> Document | None:
+def plain_of(document: Document, chats: bool) -> Document | None:
     """Plain text of a document, None where it is a chat: one turn is plain text for a model without chats."""
     if not document.messages:
         return document

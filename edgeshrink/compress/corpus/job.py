@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeshrink.catalog.overlap import Items, Watch
-from edgeshrink.catalog.texts import Text
+from edgeshrink.compress.corpus.apart import watch_of
 from edgeshrink.compress.corpus.encoding import Encoder
 from edgeshrink.compress.corpus.passes import Passes, Request
-from edgeshrink.compress.corpus.sources import Source, find_sources
+from edgeshrink.compress.corpus.sources import find_sources
 from edgeshrink.compress.corpus.survey import survey
 from edgeshrink.compress.corpus.writing import CorpusWriter
-from edgeshrink.core.training import TextSource
 
 _CHARACTERS_PER_TOKEN = 4  # about; a piece of a long text is some rows long, so that rows are whole passages
 _PIECE_ROWS = 4
@@ -34,7 +31,7 @@ def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -
         characters=_PIECE_ROWS * _CHARACTERS_PER_TOKEN * length,
     )
     emit({"stage": "looking through it"})
-    watch = _watch(scratch / "kept_apart.json")
+    watch = watch_of(scratch)
     seen = survey(sources, encoder, watch, scratch, characters=request.characters, seed=request.seed, emit=emit)
     emit({"stage": "tokens"})
     with CorpusWriter(
@@ -49,19 +46,9 @@ def job(parameters: dict[str, Any], emit: Callable[[dict[str, object]], None]) -
         passes.run(scratch, emit)
         emit({"stage": "digests"})
         corpus = writer.finish(
-            [_told(source, *passes.taken(place)) for place, source in enumerate(sources)],
+            [source.told(*passes.taken(place)) for place, source in enumerate(sources)],
             duplicates=seen.duplicates,
             notes=passes.notes(),
             made={name: parameters[name] for name in ("seed", "learn", "held_out", "limit_tokens")},
         )
     return {"rows": corpus.rows, "held_out_rows": corpus.held_out_rows}
-
-
-def _told(source: Source, documents: int, tokens: int) -> TextSource:
-    return TextSource(source.name, source.sha256(), source.nbytes, documents, tokens, source.license)
-
-
-def _watch(file: Path) -> Watch:
-    data = json.loads(file.read_text(encoding="utf-8"))
-    texts = [Text.of(name, text.encode()) for name, text in data["texts"]]
-    return Watch(texts, [Items(name, tuple(items)) for name, items in data["items"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edgeshrink.compress.corpus.documents import Document, document_of
 from edgeshrink.compress.corpus.text_files import opened
@@ -16,6 +17,13 @@ LONGEST_LINE = 64 << 20
 
 def jsonl_documents(file: Path) -> Iterator[Document]:
     """DataError names the line that is no record."""
+    for where, record in jsonl_records(file):
+        if (document := document_of(record, where)) is not None:
+            yield document
+
+
+def jsonl_records(file: Path) -> Iterator[tuple[str, Any]]:
+    """(where it stands, in words; the value) of each line that is not blank. DataError names a line that is no JSON."""
     with opened(file) as stream:
         number = 0
         while line := stream.readline(LONGEST_LINE):
@@ -29,5 +37,4 @@ def jsonl_documents(file: Path) -> Iterator[Document]:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{where}: not JSON: {error}", hint="give one JSON object a line") from error
-            if (document := document_of(record, where)) is not None:
-                yield document
+            yield where, record

@@ -25,14 +25,21 @@ class Known:
 @contextlib.contextmanager
 def known_documents(file: Path) -> Iterator[Known]:
     """An empty table in the new `file`, which is gone afterwards."""
+    with scratch_table(file, "known (number INTEGER PRIMARY KEY)") as table:
+        yield Known(table)
+
+
+@contextlib.contextmanager
+def scratch_table(file: Path, columns: str) -> Iterator[sqlite3.Connection]:
+    """The table `columns` creates in the new `file`, which is gone afterwards."""
     file.unlink(missing_ok=True)
     table = sqlite3.connect(file, isolation_level=None)
     try:
         for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
             table.execute(f"PRAGMA {setting}")
-        table.execute("CREATE TABLE known (number INTEGER PRIMARY KEY)")
+        table.execute(f"CREATE TABLE {columns}")
         table.execute("BEGIN")
-        yield Known(table)
+        yield table
     finally:
         table.close()
         file.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from edgeshrink.compress.corpus.licences import licence_of
 from edgeshrink.compress.corpus.text_files import text_documents
 from edgeshrink.core.digests import combined_sha256
 from edgeshrink.core.plain import plain
+from edgeshrink.core.training import TextSource
 from edgeshrink.errors import DataError
 
 TEXT = (".txt", ".md", ".txt.gz", ".md.gz")
@@ -45,6 +46,10 @@ class Source:
     @property
     def license(self) -> str | None:
         return licence_of(self.path)
+
+    def told(self, documents: int, tokens: int) -> TextSource:
+        """For a record of what was learned from: so many `documents` and `tokens` were taken of it."""
+        return TextSource(self.name, self.sha256(), self.nbytes, documents, tokens, self.license)
 
     def sha256(self) -> str:
         """Of the file, or of the names and digests of all files."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeshrink.compress.corpus.corpus import CORPUS_FILE, PARTS, Corpus, Part, token_type, write_corpus_json
+from edgeshrink.compress.corpus.corpus import CORPUS_FILE, PARTS, REJECTED, Corpus, Part, token_type, write_corpus_json
 from edgeshrink.core.training import TextSource
 
 
@@ -63,6 +63,12 @@ class CorpusWriter:
         if ids:
             self._documents += 1
             self._parts[part].add(ids, weights)
+
+    def add_row(self, part: Part, ids: Sequence[int], weights: Sequence[int]) -> None:
+        """One document that has a row to itself: the rest of it is padding. `weights` (0 to 255 for each token) may be
+        larger than 1; the first token is not predicted. ValueError where it is longer than a row."""
+        self._documents += 1
+        self._parts[part].add_row(ids, weights)
 
     def tokens(self, part: Part) -> int:
         """So far, the BOS that rows begin with counted."""
@@ -121,9 +127,7 @@ class _Part:
         self._bytes_file = (folder / "held_out.bytes").open("wb") if name == "held_out" else None
 
     def add(self, ids: Sequence[int], weights: Sequence[int] | None) -> None:
-        values = np.asarray(ids, np.int64)
-        if values.min() < 0 or values.max() >= len(self._bytes_of):
-            raise ValueError(f"token {int(values.max())} of a vocabulary of {len(self._bytes_of)}")
+        values = self._checked(ids)
         counted = np.ones(len(values), np.uint8) if weights is None else np.asarray(weights, np.uint8).copy()
         counted[0] = 0
         place = 0
@@ -134,6 +138,22 @@ class _Part:
             self._put(values[place : place + taken], counted[place : place + taken])
             place += taken
 
+    def add_row(self, ids: Sequence[int], weights: Sequence[int]) -> None:
+        """Beside the row that is being filled, which goes on behind it."""
+        values, filled = self._checked(ids), len(ids)
+        if filled > len(self._row):
+            raise ValueError(f"{filled} tokens for a row of {len(self._row)}")
+        row, counted = np.empty_like(self._row), np.zeros_like(self._weights)
+        row[:filled], counted[:filled] = values, np.asarray(weights, np.uint8)
+        self.tokens += filled
+        self._write(row, counted, filled)
+
+    def _checked(self, ids: Sequence[int]) -> NDArray[np.int64]:
+        values = np.asarray(ids, np.int64)
+        if values.min() < 0 or values.max() >= len(self._bytes_of):
+            raise ValueError(f"token {int(values.max())} of a vocabulary of {len(self._bytes_of)}")
+        return values
+
     def _put(self, values: NDArray[np.int64], weights: NDArray[np.uint8]) -> None:
         end = self._filled + len(values)
         self._row[self._filled : end], self._weights[self._filled : end] = values, weights
@@ -143,21 +163,25 @@ class _Part:
             self._close_row()
 
     def _close_row(self) -> None:
-        self._weights[0] = 0
-        if not self._weights[: self._filled].any():  # a long question: nothing is learned from it
-            self.tokens -= self._filled
-            self._filled = 0
+        filled, self._filled = self._filled, 0
+        self._write(self._row, self._weights, filled)
+
+    def _write(self, row: NDArray[Any], weights: NDArray[np.uint8], filled: int) -> None:
+        """One row, of which the first `filled` tokens are there."""
+        weights[0] = 0
+        if not weights[:filled].any():  # a long question: nothing is learned from it
+            self.tokens -= filled
             return
-        self._row[self._filled :], self._weights[self._filled :] = self._padding, 0
-        for data, file in ((self._row, self._tokens_file), (self._weights, self._weights_file)):
+        row[filled:], weights[filled:] = self._padding, 0
+        for data, file in ((row, self._tokens_file), (weights, self._weights_file)):
             raw = data.tobytes()
             self._digest.update(raw)
             file.write(raw)
         if self._bytes_file is not None:
-            spelt = int(self._bytes_of[self._row[self._weights > 0].astype(np.int64)].sum())
+            said = (weights > 0) & (weights != REJECTED)
+            spelt = int(self._bytes_of[row[said].astype(np.int64)].sum())
             self._bytes_file.write(np.array([spelt], "<i8").tobytes())
         self.rows += 1
-        self._filled = 0
 
     def finish(self) -> None:
         """The last row is padded."""

@@ -102,7 +102,7 @@ class _Chunked(torch.autograd.Function):
         of_hidden = torch.empty_like(hidden) if order.gradients and ctx.needs_input_grad[0] else None
         of_head = torch.zeros_like(head, dtype=exact) if order.gradients and ctx.needs_input_grad[1] else None
         sums = torch.zeros(2, dtype=exact, device=hidden.device)
-        for first, last in _pieces(len(hidden), order.rows):
+        for first, last in pieces(len(hidden), order.rows):
             some = states[first:last]
             gradient, scale = _gradient(some @ weight.t(), order, first, sums)
             if of_hidden is not None:
@@ -133,7 +133,7 @@ def _gradient(logits: Tensor, order: _Order, first: int, sums: Tensor) -> tuple[
     theirs = order.teacher_logits(first, first + len(logits))
     scales = order.weights[first : first + len(logits), None].clone()
     rows = max(1, _IN_CACHE // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
-    for begin, end in _pieces(len(logits), rows):
+    for begin, end in pieces(len(logits), rows):
         exact = sums.dtype
         other = None if theirs is None else theirs[begin:end].to(exact)
         values = order.values(logits[begin:end].to(exact), other, first + begin, first + end)
@@ -145,7 +145,8 @@ def _gradient(logits: Tensor, order: _Order, first: int, sums: Tensor) -> tuple[
     return logits, scales
 
 
-def _pieces(count: int, rows: int) -> Iterator[tuple[int, int]]:
+def pieces(count: int, rows: int) -> Iterator[tuple[int, int]]:
+    """(from, to) of at most `rows` each, over 0 to `count`."""
     for first in range(0, count, rows):
         yield first, min(count, first + rows)
 

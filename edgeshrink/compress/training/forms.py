@@ -18,9 +18,17 @@ from edgeshrink.core.model import ModelFacts
 
 
 class Form(Protocol):
-    """Made of a training order's `form_parameters`, JSON values."""
+    """Made of a training order's `form_parameters`, JSON values.
+
+    `rate_share`: what the rate that follows from the model's size is multiplied with, where nobody gave a rate.
+    """
+
+    rate_share: float
 
     def __init__(self, parameters: Mapping[str, Any]) -> None: ...
+
+    def trained(self, facts: ModelFacts) -> int | None:
+        """How many numbers of the model of `facts` are trained, for the plan of the memory; None: as many as it has."""
 
     def prepare(self, student: Any) -> None:
         """Change `student` (transformers' module, all float32, on its device) in place."""
@@ -33,7 +41,12 @@ class Form(Protocol):
 class Whole:
     """Fits `Form`: every parameter is trained, and written in the type that it had."""
 
+    rate_share = 1.0
+
     def __init__(self, parameters: Mapping[str, Any]) -> None: ...
+
+    def trained(self, facts: ModelFacts) -> int | None:
+        return None
 
     def prepare(self, student: Any) -> None: ...
 

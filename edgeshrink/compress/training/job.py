@@ -13,6 +13,7 @@ from edgeshrink.compress.training import calls
 from edgeshrink.compress.training.agent_store import open_store
 from edgeshrink.compress.training.batches import rows_per_step
 from edgeshrink.compress.training.distributed import join, worker_device
+from edgeshrink.compress.training.forms import form_of
 from edgeshrink.compress.training.memory import planned_micro_rows
 from edgeshrink.compress.training.order import TrainingOrder, order_of
 from edgeshrink.compress.training.record import read_run, run_of
@@ -60,9 +61,10 @@ def _micro_rows(order: TrainingOrder, place: Place, state: Path | None) -> int:
     cuda = device.type == "cuda"
     free = torch.cuda.mem_get_info(device)[0] if cuda else available_ram() // place.local_workers
     rows = rows_per_step(order.settings)
+    facts = inspect_folder(order.student, str(order.student), weights=False)
     return planned_micro_rows(
         order.student.name,
-        inspect_folder(order.student, str(order.student), weights=False),
+        facts,
         _teacher(order),
         order.settings,
         place.workers,
@@ -70,6 +72,7 @@ def _micro_rows(order: TrainingOrder, place: Place, state: Path | None) -> int:
         free=free,
         mixed=is_mixed(order.settings.precision, device),
         where="GPU memory" if cuda else "RAM",
+        trained=form_of(order.form, order.form_parameters).trained(facts),
     )
 
 

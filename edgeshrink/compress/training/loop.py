@@ -102,7 +102,7 @@ class Loop:
             )
             for micro in micro_batches(batches.rows(run.step), world.place.rank, world.place.workers, run.micro_rows)
         ]
-        own = sum(float(batch.weights.sum(dtype=torch.float64)) for batch in texts)
+        own = sum(float(self.plain.counted(batch).total) for batch in texts)
         weight, stops = world.total((own, float(self.stopping())))
         if stops:
             return False

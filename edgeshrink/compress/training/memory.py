@@ -28,29 +28,43 @@ _FREE_SHARE = 0.9
 
 
 def training_bytes(
-    facts: ModelFacts, teacher: ModelFacts | None, settings: TrainingSettings, workers: int, *, mixed: bool = True
+    facts: ModelFacts,
+    teacher: ModelFacts | None,
+    settings: TrainingSettings,
+    workers: int,
+    *,
+    mixed: bool = True,
+    trained: int | None = None,
 ) -> Estimate:
-    """Bytes that one of `workers` takes at its peak, with settings.micro_rows rows at once (None: one row)."""
+    """Bytes that one of `workers` takes at its peak, with settings.micro_rows rows at once (None: one row). `trained`:
+    how many numbers are, where those of the model itself are frozen (low-rank updates beside them); None: all."""
     rows = settings.micro_rows or 1
     each = row_bytes(facts, teacher, settings.length, mixed=mixed)
-    return Estimate(fixed_bytes(facts, teacher, settings, workers, mixed=mixed) + rows * each, METHOD)
+    fixed = fixed_bytes(facts, teacher, settings, workers, mixed=mixed, trained=trained)
+    return Estimate(fixed + rows * each, METHOD)
 
 
 def fixed_bytes(
-    facts: ModelFacts, teacher: ModelFacts | None, settings: TrainingSettings, workers: int, *, mixed: bool
+    facts: ModelFacts,
+    teacher: ModelFacts | None,
+    settings: TrainingSettings,
+    workers: int,
+    *,
+    mixed: bool,
+    trained: int | None = None,
 ) -> int:
     """What does not grow with the rows at once."""
     count = parameter_count(facts)
     head = facts.vocab_size * facts.hidden_size
     moments = 2 if settings.optimizer == "adamw" else 1
-    kept = _FLOAT * (2 + moments) * count
-    if settings.optimizer == "muon":
+    kept = _FLOAT * (2 + moments) * count if trained is None else _FLOAT * (count + (2 + moments) * trained)
+    if settings.optimizer == "muon" and trained is None:
         kept += _FLOAT * head * (1 if facts.tied_embeddings else 2)  # AdamW for what is no inner matrix
     if settings.parallel == "fsdp" and workers > 1:
         kept = kept // workers + 2 * _FLOAT * (count // max(1, facts.n_layers) + head)
     casts = 2 * count if mixed else 0
     loss = LOGITS_AT_ONCE * _FLOAT * _CHUNK_COPIES + _FLOAT * head
-    saving = min(SHARD_BYTES, 3 * _FLOAT * count)
+    saving = min(SHARD_BYTES, 3 * _FLOAT * (count if trained is None else trained))
     return _LIBRARIES + kept + casts + max(loss, saving) + _teacher_bytes(teacher, mixed)
 
 
@@ -74,12 +88,13 @@ def planned_micro_rows(
     free: int,
     mixed: bool,
     where: str = "RAM",
+    trained: int | None = None,
 ) -> int:
     """Rows at once of the `rows` that fall to one worker in a step, so that they fit in its `free` bytes.
 
     PlanError where not even one does, or not as many as were asked for.
     """
-    fixed = fixed_bytes(facts, teacher, settings, workers, mixed=mixed)
+    fixed = fixed_bytes(facts, teacher, settings, workers, mixed=mixed, trained=trained)
     each = row_bytes(facts, teacher, settings.length, mixed=mixed)
     fits = (int(_FREE_SHARE * free) - fixed) // each
     wanted = settings.micro_rows or 1
@@ -96,7 +111,13 @@ def planned_micro_rows(
 def _layer_bytes(facts: ModelFacts, mixed: bool) -> int:
     hidden, ffn, queries, keys = _MIXED if mixed else _FLOAT32
     rows = queries * facts.n_heads + keys * facts.n_kv_heads
-    return hidden * facts.hidden_size + ffn * facts.ffn_size + rows * facts.head_dim
+    attention = hidden * facts.hidden_size + rows * facts.head_dim
+    experts = facts.experts
+    if experts is None:
+        return attention + ffn * facts.ffn_size
+    # Every used expert has a copy of the token's state of its own, on the way in and on the way out.
+    width = experts.used * experts.ffn + experts.shared_ffn
+    return attention + ffn * width + 2 * _FLOAT * experts.used * facts.hidden_size
 
 
 def _teacher_bytes(teacher: ModelFacts | None, mixed: bool) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -27,11 +28,21 @@ class Batch:
 class Losses:
     """`total`: the sum, not the mean, of weight * loss over the batch, with its gradient; `parts`: sums by name.
 
-    The loop divides by the weight of the whole step, so that rows may be cut into any micro-batches and workers.
+    The loop divides by what the whole step counts (`Objective.counted`), so that rows may be cut into any micro-batches
+    and workers.
     """
 
     total: Tensor
     parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How much a batch counts, each one number: what the sums of its losses are divided by, and `text`, what the part
+    "cross-entropy" of a held-out look is."""
+
+    total: Tensor
+    text: Tensor
 
 
 class Frozen:
@@ -42,7 +53,10 @@ class Frozen:
 
 
 class Objective(nn.Module):
-    """Base of all: `forward(batch) -> Losses`."""
+    """Base of all: `forward(batch) -> Losses`. `rate_share`: what the rate that follows from the model's size is
+    multiplied with, where nobody gave a rate."""
+
+    rate_share: float = 1.0
 
     def __init__(self, student: Any) -> None:
         super().__init__()
@@ -54,6 +68,11 @@ class Objective(nn.Module):
     def texts(self, batch: Batch) -> Batch:
         """The batch to learn from: itself, or one that is written for this step (on-policy)."""
         return batch
+
+    def counted(self, batch: Batch) -> Counted:
+        """Of a batch to learn from: tokens, each by its weight, unless an objective counts something else."""
+        weight = batch.weights.sum(dtype=torch.float64)
+        return Counted(weight, weight)
 
     def held_out(self, batch: Batch) -> Losses:
         """As trained, but on the given text, and with the part "cross-entropy" of the text itself. Under no_grad."""

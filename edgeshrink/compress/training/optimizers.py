@@ -18,12 +18,13 @@ _BETAS = (0.9, 0.95)
 
 
 class Optimizers:
-    """All optimizers of a run as one. Vectors (norms, biases) do not decay."""
+    """All optimizers of a run as one. Vectors (norms, biases) do not decay. Where `settings` names no rate it is
+    `share` of what the size of the whole model calls for, frozen numbers among them."""
 
-    def __init__(self, objective: Any, settings: TrainingSettings) -> None:
+    def __init__(self, objective: Any, settings: TrainingSettings, share: float) -> None:
         trained = {name: value for name, value in objective.named_parameters() if value.requires_grad}
         self.names = {value: name for name, value in trained.items()}
-        self.rate = base_rate(settings, sum(value.numel() for value in trained.values()))
+        self.rate = base_rate(settings, sum(value.numel() for value in objective.parameters()), share)
         self._settings = settings
         self.each: list[Any] = []
         inner = {name for name, value in trained.items() if _is_inner(name, value)}

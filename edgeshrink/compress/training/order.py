@@ -12,6 +12,8 @@ from edgeshrink.errors import UsageError
 
 WHOLE = "edgeshrink.compress.training.forms:Whole"
 """All parameters of the student, written as an ordinary folder."""
+GRID = "edgeshrink.compress.grid.form:GridForm"
+"""On the values that a file's types can hold; the codes are written beside the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ def check_order(order: TrainingOrder) -> None:
         raise UsageError(
             "Muon turns whole matrices, and FSDP2 cuts them up over the workers",
             hint="use AdamW with fsdp, or Muon with ddp",
+        )
+    if order.form == GRID and settings.parallel == "fsdp":
+        raise UsageError(
+            "blocks of weights are rounded whole, and FSDP2 cuts them up over the workers",
+            hint="train for the grid with --parallel ddp",
         )
 
 

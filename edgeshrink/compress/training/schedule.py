@@ -15,11 +15,11 @@ SMALL = 50_000_000
 _WARMUP_SHARE = 5  # the warm-up takes a fifth of a short run at most
 
 
-def base_rate(settings: TrainingSettings, parameters: int) -> float:
-    """The rate of the level stretch: as set, else by the number of trained parameters."""
+def base_rate(settings: TrainingSettings, parameters: int, share: float = 1.0) -> float:
+    """The rate of the level stretch: as set, else `share` of what a model of so many parameters is trained with."""
     if settings.rate is not None:
         return settings.rate
-    return RATE * min(1.0, math.sqrt(SMALL / max(1, parameters)))
+    return share * RATE * min(1.0, math.sqrt(SMALL / max(1, parameters)))
 
 
 def rate_factor(step: int, planned: int | None, settings: TrainingSettings) -> float:

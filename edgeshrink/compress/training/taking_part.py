@@ -99,7 +99,7 @@ def _loop(call: Call, form: Form, world: World, tell: Tell, stopping: Callable[[
     plain = Wrapped(objective)
     beside = any(not name.startswith("student.") for name, _ in objective.named_parameters())
     module = world.parallel(plain, objective.student, settings.parallel, may_idle=beside)
-    optimizers = Optimizers(objective, settings)
+    optimizers = Optimizers(objective, settings, form.rate_share * objective.rate_share)
     run = Run(planned=settings.steps)
     if call.state is not None:
         run = run_of(read_run(call.state))

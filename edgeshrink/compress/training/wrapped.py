@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgeshrink.compress.training.objective import Batch, Losses, Objective
+from edgeshrink.compress.training.objective import Batch, Counted, Losses, Objective
 
 
 class Wrapped(nn.Module):
@@ -26,6 +26,11 @@ class Wrapped(nn.Module):
         """What to learn from in this step."""
         with torch.no_grad():
             return self.objective.texts(batch)
+
+    def counted(self, batch: Batch) -> Counted:
+        """What the losses of a batch are divided by, together with those of all others of its step."""
+        with torch.no_grad():
+            return self.objective.counted(batch)
 
     def held_out(self, batch: Batch) -> Losses:
         """The losses on held-out text, in evaluation mode."""

@@ -32,7 +32,7 @@ def learning_text(teacher: Source, student: Source, teaching: Teaching, suite: S
             digests=tuple(remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in paths),
             tokenizer=student.folder,
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
-            length=_length(teaching, teacher, student),
+            length=row_length(teaching, teacher, student),
             limit_tokens=_needed(teaching),
             held_out=teaching.held_out,
             seed=teaching.settings.seed,
@@ -62,7 +62,7 @@ def part_of(teaching: Teaching, share: float) -> Teaching:
     return replace(teaching, settings=shorter, tokens=_needed(teaching))
 
 
-def _length(teaching: Teaching, *models: Source) -> int:
+def row_length(teaching: Teaching, *models: Source) -> int:
     """Tokens of a row, which every one of the models takes."""
     return min(teaching.settings.length, *(model.workshop.model.facts.context_length for model in models))
 
@@ -80,7 +80,7 @@ def _written_by(teacher: Source, teaching: Teaching) -> Path:
         teacher=teacher.folder,
         teacher_sha256=teacher.digest,
         tokens=_needed(teaching) or SELF_WRITTEN_TOKENS,
-        length=_length(teaching, teacher),
+        length=row_length(teaching, teacher),
         seed=teaching.settings.seed,
         threads=teacher.workshop.threads,
         tools=torch_pins(),

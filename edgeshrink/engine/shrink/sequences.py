@@ -38,7 +38,7 @@ def accepted_answers(teacher: Source, student: Source, teaching: Teaching) -> Pa
     """
     sampling, workshop = teaching.sampling or Sampling(), teacher.workshop
     files = prompt_files(teaching)
-    asked = _runnable(teacher)
+    asked = runnable(teacher)
     prompts = Prompts(
         files=files,
         digests=tuple(remembered_sha256(file, workshop.store.notes, workshop.listener) for file in files),
@@ -92,7 +92,7 @@ def prompt_files(teaching: Teaching) -> tuple[Path, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """A model's unquantized GGUF; `chat`: it has a chat template."""
 
     subject: Subject
@@ -101,8 +101,8 @@ class _Asked:
     context: int
 
 
-def _runnable(source: Source) -> _Asked:
-    """PlanError where it is too large for this machine."""
+def runnable(source: Source) -> Asked:
+    """What is asked where a model is to answer. PlanError where it is too large for this machine."""
     workshop = source.workshop
     if workshop.reference_too_big is not None:
         raise PlanError(
@@ -112,11 +112,11 @@ def _runnable(source: Source) -> _Asked:
     subject = Subject(file.path, "llama_cpp", "cpu")
     traits = workshop.run(ReadTraits(subject, file.sha256, evaluation_text(), workshop.runtime_build()))
     context = min(workshop.model.facts.context_length, LONGEST)
-    return _Asked(subject, file.sha256, stored_traits(traits.folder).chat, context)
+    return Asked(subject, file.sha256, stored_traits(traits.folder).chat, context)
 
 
 def _probable(sifted: Stored, judge: Source, most: float) -> Stored:
-    asked, workshop = _runnable(judge), judge.workshop
+    asked, workshop = runnable(judge), judge.workshop
     accepted = sifted.file(ACCEPTED), sifted.digests[ACCEPTED]
     answers = workshop.run(
         AskProbability(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,10 +45,7 @@ class BuildCorpus:
                 "held_out": self.held_out,
                 "seed": self.seed,
                 "learn": self.learn,
-                "names": [path.name for path in self.paths],
-                "licences": [licence_of(path) for path in self.paths],
-                "kept_apart": [text.sha256 for text in self.kept_apart],
-                "kept_items": [[items.name, _digest(items)] for items in self.kept_items],
+                **data_told(self.paths, self.kept_apart, self.kept_items),
             },
             "tools": {},
         }
@@ -76,6 +73,16 @@ class BuildCorpus:
                 f"{', '.join(path.name for path in self.paths)}: not one row of {self.length} tokens to learn from",
                 hint="give more text, or a smaller --length",
             )
+
+
+def data_told(paths: Sequence[Path], kept_apart: Sequence[Text], kept_items: Sequence[Items]) -> dict[str, Any]:
+    """Of a key: what a corpus tells of its data beside the rows, and what must not stand in it."""
+    return {
+        "names": [path.name for path in paths],
+        "licences": [licence_of(path) for path in paths],
+        "kept_apart": [text.sha256 for text in kept_apart],
+        "kept_items": [[items.name, _digest(items)] for items in kept_items],
+    }
 
 
 def _digest(items: Items) -> str:

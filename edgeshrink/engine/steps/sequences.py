@@ -59,7 +59,8 @@ class Prompts:
 class AskTeacher:
     """Result: `answers.jsonl`, which `evaluate.answers.read_answers` reads, in the order of `prompts.items()`.
 
-    The key holds a digest of all that is asked, as that of `Ask` does: another scorer needs no other answers.
+    The key holds a digest of all that is asked, as that of `Ask` does: another scorer needs no other answers. `task`
+    names it while it runs.
     """
 
     subject: Subject
@@ -68,12 +69,13 @@ class AskTeacher:
     context: int
     threads: int
     runtime_build: str
+    task: str = "teacher answers"
     id: ClassVar[str] = "teacher-answers"
     version: ClassVar[int] = 1
     resumes: ClassVar[bool] = True
 
     def key_parts(self) -> Mapping[str, Any]:
-        return _key(self.subject, self.subject_sha256, self.prompts.items(), self.context, self.runtime_build)
+        return asking_key(self.subject, self.subject_sha256, self.prompts.items(), self.context, self.runtime_build)
 
     def requires(self) -> None:
         self.prompts.count()
@@ -86,12 +88,12 @@ class AskTeacher:
             context=self.context,
             threads=self.threads,
             total=self.prompts.count(),
-            task="teacher answers",
+            task=self.task,
             listener=listener,
         )
 
     def ensures(self, workdir: Path) -> None:
-        _all_answered(workdir, self.prompts.items())
+        all_answered(workdir, self.prompts.items())
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class AskProbability:
             yield scored_item(one.item, Prompt(one.messages, one.text, one.tools), one.answer, chat=self.chat)
 
     def key_parts(self) -> Mapping[str, Any]:
-        return _key(self.subject, self.subject_sha256, self.items(), self.context, self.runtime_build)
+        return asking_key(self.subject, self.subject_sha256, self.items(), self.context, self.runtime_build)
 
     def requires(self) -> None: ...
 
@@ -177,7 +179,7 @@ class AskProbability:
         )
 
     def ensures(self, workdir: Path) -> None:
-        _all_answered(workdir, self.items())
+        all_answered(workdir, self.items())
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,10 @@ def read_sifted(folder: Path) -> Sifted:
     return counts
 
 
-def _key(subject: Subject, sha256: str, items: Iterable[Item], context: int, runtime_build: str) -> Mapping[str, Any]:
+def asking_key(
+    subject: Subject, sha256: str, items: Iterable[Item], context: int, runtime_build: str
+) -> Mapping[str, Any]:
+    """Of a step that asks `subject`, which has that digest, all of `items`."""
     probes = hashlib.sha256()
     for item in items:
         probes.update(probes_line(item.id, item.probes).encode())
@@ -230,7 +235,8 @@ def _key(subject: Subject, sha256: str, items: Iterable[Item], context: int, run
     }
 
 
-def _all_answered(workdir: Path, items: Iterable[Item]) -> None:
+def all_answered(workdir: Path, items: Iterable[Item]) -> None:
+    """StepFailed where ANSWERS in `workdir` are not of all of `items`."""
     given = sum(1 for _ in read_answers(workdir / ANSWERS))
     if given != (asked := sum(1 for _ in items)):
         raise StepFailed(f"{given} of {asked} prompts were answered", hint="run it again")

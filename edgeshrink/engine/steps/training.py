@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgeshrink.catalog.adapters import read_adapter
 from edgeshrink.compress.training.launch import train
 from edgeshrink.compress.training.order import TrainingOrder
 from edgeshrink.compress.training.record import read_record
+from edgeshrink.core.adapter import ADAPTER_CONFIG
 from edgeshrink.core.events import Listener
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.training import TrainingRecord, settings_json
@@ -25,8 +27,8 @@ Heard = Callable[[TrainingRecord], None]
 
 @dataclass(frozen=True)
 class TrainStudent:
-    """Result: `model/`, `state/` to go on from, `log.jsonl`. `inputs` are digests: student, corpus, teacher or cache,
-    the segment before."""
+    """Result: `model/` (or an adapter under this name), `state/` to go on from, `log.jsonl`. `inputs` are digests:
+    student, corpus, teacher or cache, the segment before."""
 
     order: TrainingOrder = field(repr=False)
     inputs: Mapping[str, str] = field(hash=False)
@@ -56,9 +58,13 @@ class TrainStudent:
 
     def call(self, workdir: Path, listener: Listener) -> None:
         train(self.order, workdir, listener=listener, on_log=self.heard)
-        write_short_card(workdir / MODEL, self.parent)
+        if not (workdir / MODEL / ADAPTER_CONFIG).is_file():
+            write_short_card(workdir / MODEL, self.parent)
 
     def ensures(self, workdir: Path) -> None:
-        ensure_model(workdir / MODEL)
+        if (workdir / MODEL / ADAPTER_CONFIG).is_file():
+            read_adapter(workdir / MODEL)
+        else:
+            ensure_model(workdir / MODEL)
         if not read_record(workdir / STATE).steps:
             raise StepFailed("the run ended before its first step")

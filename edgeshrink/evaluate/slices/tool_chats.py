@@ -13,10 +13,10 @@ from random import Random
 from typing import Literal
 
 from edgeshrink.evaluate.probes import Message
-from edgeshrink.evaluate.rendering import with_offer
 from edgeshrink.evaluate.slices.rights import assistant, user
 from edgeshrink.evaluate.slices.words.filler import passage
 from edgeshrink.evaluate.slices.words.tool_catalog import REMARK_REPLY, SMALL_TALK, TOOLS, Tool
+from edgeshrink.runtimes.tool_offers import with_offer
 
 _ASIDE = 160
 """Characters of a question, its answer and the template round them."""

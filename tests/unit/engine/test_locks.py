@@ -56,6 +56,7 @@ def test_the_scheme_of_the_lock_may_be_asked_for_in_any_words(scheme: str) -> No
         ({"scheme": "gguf=Q8_0,onnx=int4"}, "--scheme"),
         ({"context": 1024}, "--context"),
         ({"tensor_types": (("ffn_down", "Q6_K"),)}, "--tensor-type"),
+        ({"expert_types": "usage"}, "--expert-types"),
         ({"revision": "main"}, "--revision"),
     ],
 )
@@ -108,3 +109,9 @@ def test_a_lock_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_text("not JSON")
     with pytest.raises(DataError):
         locked(Request(locked=True, lock=path))
+
+
+def test_types_by_use_come_back_with_the_lock() -> None:
+    by_usage = replace(LOCK, request=replace(LOCK.request, expert_types="usage"))
+    assert pinned(Request(target="jetson"), by_usage).expert_types == "usage"
+    assert pinned(Request(target="jetson"), LOCK).expert_types == "mix"

@@ -112,8 +112,8 @@ class Logits(Objective):
         return Sparse(ids, log_probs, mass)
 
 
-def build(student: Any, parameters: Parameters, device: str) -> Logits:
-    """With the teacher loaded, or its cache opened."""
+def build(student: Any, parameters: Parameters, device: str, *, kind: type[Logits] = Logits) -> Logits:
+    """One of `kind`, with the teacher loaded, or its cache opened."""
     settings = parameters.settings
     if settings.cached:
         if settings.on_policy:
@@ -124,8 +124,8 @@ def build(student: Any, parameters: Parameters, device: str) -> Logits:
             raise needs_all(settings.divergence)
         if parameters.cache is None:
             raise PlanError("distilling from a cache needs the cache")
-        return Logits(student, settings, None, TeacherCache.open(parameters.cache), parameters.vocabulary)
+        return kind(student, settings, None, TeacherCache.open(parameters.cache), parameters.vocabulary)
     if parameters.teacher is None:
         raise PlanError("distilling logits needs a teacher, or a cache of one")
     teacher = Frozen(load_frozen(parameters.teacher, device=device))
-    return Logits(student, settings, teacher, None, parameters.vocabulary)
+    return kind(student, settings, teacher, None, parameters.vocabulary)

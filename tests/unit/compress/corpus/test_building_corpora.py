@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from edgeshrink.catalog.overlap import Items
 from edgeshrink.catalog.texts import Text
+from edgeshrink.compress.corpus.apart import write_kept_apart
 from edgeshrink.compress.corpus.build import build_corpus
 from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.compress.corpus.job import job
@@ -65,7 +66,7 @@ def _here(paths: list[Path], model: Path, folder: Path, **options: Any) -> Corpu
     """The job in this process."""
     scratch = folder / "scratch"
     scratch.mkdir(parents=True)
-    (scratch / "kept_apart.json").write_text('{"texts": [], "items": []}')
+    write_kept_apart(scratch, (), ())
     parameters = {
         "paths": list(map(str, paths)), "tokenizer_folder": str(model), "folder": str(folder), "scratch": str(scratch),
         "length": _LENGTH, "limit_tokens": None, "held_out": 0.01, "seed": 5, "learn": "all",

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from one_thread import one_torch_thread
 from tiny_models import write_tiny_model
 
 from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.compress.corpus.writing import CorpusWriter
 
+__all__ = ["one_torch_thread"]
+
 LENGTH = 24
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_torch_thread() -> Iterator[None]:
-    """Tiny products are slower on several threads, far slower on a busy machine."""
-    torch = pytest.importorskip("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from one_thread import one_torch_thread
 from tiny_models import write_tiny_model
+
+__all__ = ["one_torch_thread"]
 
 PRUNING_TEXT = "".join(
     f"The miller of house {n} had {n % 7} sons, and the {n * n % 91}th of them went to sea. " for n in range(90)
 )
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_torch_thread() -> Iterator[None]:
-    """Tiny products are slower on several threads."""
-    torch = pytest.importorskip("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

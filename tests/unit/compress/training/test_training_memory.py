@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import write_tiny_model
+from tiny_models import MIXTURES, write_tiny_model
 
 from edgeshrink.catalog.huggingface import inspect_folder
 from edgeshrink.compress.training.memory import planned_micro_rows, row_bytes, training_bytes
@@ -48,7 +48,7 @@ def _saved_bytes(folder: Path, rows: int, length: int, mixed: bool) -> int:
     return sum(storage.nbytes() for storage in kept.values())
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+@pytest.mark.parametrize("kind", ["llama", "qwen3", *MIXTURES])
 @pytest.mark.parametrize("mixed", [True, False])
 def test_a_row_takes_what_autograd_keeps_of_it(kind: str, mixed: bool, tmp_path: Path, demo_model: Path) -> None:
     folder = write_tiny_model(tmp_path / kind, demo_model, kind)

@@ -1,0 +1,109 @@
+"""Steps: cases that decide something, cut into rows; and how a model decides those that were kept from training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgeshrink.catalog.overlap import Items
+from edgeshrink.catalog.texts import Text
+from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.compress.corpus.decisions import build_decisions
+from edgeshrink.compress.distill.deciding import Decided, decide, decided_of
+from edgeshrink.core.events import Listener
+from edgeshrink.engine.steps.corpus import data_told
+from edgeshrink.errors import DataError
+
+_DECIDED = "decided.json"
+
+
+@dataclass(frozen=True)
+class BuildDecisions:
+    """Result: a folder that `Corpus.open` and `decision_files` read. `digests` are those of `paths`; `kept_apart` is
+    what a suite asks."""
+
+    paths: tuple[Path, ...]
+    digests: tuple[str, ...]
+    tokenizer: Path
+    tokenizer_sha256: str
+    length: int
+    decision_weight: int
+    held_out: float
+    seed: int
+    kept_apart: tuple[Text, ...] = field(repr=False)
+    kept_items: tuple[Items, ...] = field(repr=False)
+    id: ClassVar[str] = "decisions-corpus"
+    version: ClassVar[int] = 1
+
+    def key_parts(self) -> Mapping[str, Any]:
+        return {
+            "inputs": {"data": list(self.digests), "tokenizer": self.tokenizer_sha256},
+            "parameters": {
+                "length": self.length,
+                "decision_weight": self.decision_weight,
+                "held_out": self.held_out,
+                "seed": self.seed,
+                **data_told(self.paths, self.kept_apart, self.kept_items),
+            },
+            "tools": {},
+        }
+
+    def requires(self) -> None: ...
+
+    def call(self, workdir: Path, listener: Listener) -> None:
+        build_decisions(
+            self.paths,
+            self.tokenizer,
+            workdir,
+            length=self.length,
+            decision_weight=self.decision_weight,
+            held_out=self.held_out,
+            seed=self.seed,
+            kept_apart=self.kept_apart,
+            kept_items=self.kept_items,
+            listener=listener,
+        )
+
+    def ensures(self, workdir: Path) -> None:
+        if not Corpus.open(workdir).rows:
+            raise DataError(
+                f"{', '.join(path.name for path in self.paths)}: all cases are kept from training",
+                hint="give more of them, or --held-out 0",
+            )
+
+
+@dataclass(frozen=True)
+class Decide:
+    """Result: how `model` decides the held-out cases of `corpus`, a folder of BuildDecisions and its digest."""
+
+    model: Path
+    model_sha256: str
+    corpus: tuple[Path, str]
+    threads: int
+    tools: Mapping[str, str] = field(hash=False)
+    id: ClassVar[str] = "decide"
+    version: ClassVar[int] = 1
+
+    def key_parts(self) -> Mapping[str, Any]:
+        return {
+            "inputs": {"model": self.model_sha256, "corpus": self.corpus[1]},
+            "parameters": {},
+            "tools": dict(self.tools),
+        }
+
+    def requires(self) -> None: ...
+
+    def call(self, workdir: Path, listener: Listener) -> None:
+        found = decide(self.model, self.corpus[0], threads=self.threads, listener=listener)
+        (workdir / _DECIDED).write_text(json.dumps(found.json), encoding="utf-8")
+
+    def ensures(self, workdir: Path) -> None:
+        stored_decided(workdir)
+
+
+def stored_decided(folder: Path) -> Decided:
+    """What `Decide` left."""
+    return decided_of(json.loads((folder / _DECIDED).read_text(encoding="utf-8")))

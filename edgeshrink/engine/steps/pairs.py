@@ -1,0 +1,113 @@
+"""Steps: pairs of answers as rows of tokens; and how many of those that were held out models agree with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgeshrink.catalog.overlap import Items
+from edgeshrink.catalog.texts import Text
+from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.compress.corpus.licences import licence_of
+from edgeshrink.compress.corpus.pairs_build import build_pairs
+from edgeshrink.compress.distill.agreeing import agreeing, read_agreed
+from edgeshrink.core.events import Listener
+from edgeshrink.engine.steps.ranking import File
+from edgeshrink.errors import StepFailed
+
+
+@dataclass(frozen=True)
+class BuildPairs:
+    """Result: a folder that `Corpus.open` reads: see `build_pairs`. `text`: a corpus and its digest, to mix in."""
+
+    pairs: File
+    notes: tuple[str, ...]
+    paths: tuple[Path, ...]
+    digests: tuple[str, ...]
+    tokenizer: Path
+    tokenizer_sha256: str
+    half: int
+    text: File | None
+    held_out: float
+    seed: int
+    kept_apart: tuple[Text, ...] = field(repr=False)
+    kept_items: tuple[Items, ...] = field(repr=False)
+    id: ClassVar[str] = "pairs"
+    version: ClassVar[int] = 1
+
+    def key_parts(self) -> Mapping[str, Any]:
+        return {
+            "inputs": {
+                "pairs": self.pairs[1],
+                "files": list(self.digests),
+                "tokenizer": self.tokenizer_sha256,
+                "text": "" if self.text is None else self.text[1],
+            },
+            "parameters": {
+                "half": self.half,
+                "held_out": self.held_out,
+                "seed": self.seed,
+                "names": [path.name for path in self.paths],
+                "licences": [licence_of(path) for path in self.paths],
+                "kept_apart": [text.sha256 for text in self.kept_apart],
+                "kept_items": [
+                    [items.name, hashlib.sha256("\0".join(items.items).encode()).hexdigest()]
+                    for items in self.kept_items
+                ],
+            },
+            "tools": {},
+        }
+
+    def requires(self) -> None: ...
+
+    def call(self, workdir: Path, listener: Listener) -> None:
+        build_pairs(
+            self.pairs[0],
+            self.paths,
+            self.tokenizer,
+            workdir,
+            half=self.half,
+            text=None if self.text is None else self.text[0],
+            held_out=self.held_out,
+            seed=self.seed,
+            notes=self.notes,
+            kept_apart=self.kept_apart,
+            kept_items=self.kept_items,
+            listener=listener,
+        )
+
+    def ensures(self, workdir: Path) -> None:
+        if not Corpus.open(workdir).rows:
+            raise StepFailed("no pair is left to learn from")
+
+
+@dataclass(frozen=True)
+class CountAgreement:
+    """Result: how many of the held-out pairs of `corpus` each of `models` agrees with, in their order."""
+
+    models: tuple[File, ...]
+    corpus: File
+    threads: int
+    tools: Mapping[str, str] = field(hash=False)
+    id: ClassVar[str] = "agreement"
+    version: ClassVar[int] = 1
+
+    def key_parts(self) -> Mapping[str, Any]:
+        return {
+            "inputs": {"models": [digest for _, digest in self.models], "corpus": self.corpus[1]},
+            "parameters": {},
+            "tools": dict(self.tools),
+        }
+
+    def requires(self) -> None: ...
+
+    def call(self, workdir: Path, listener: Listener) -> None:
+        folders = [folder for folder, _ in self.models]
+        agreeing(folders, self.corpus[0], workdir, threads=self.threads, listener=listener)
+
+    def ensures(self, workdir: Path) -> None:
+        if len(read_agreed(workdir).agreeing) != len(self.models):
+            raise StepFailed("not every model was asked")
