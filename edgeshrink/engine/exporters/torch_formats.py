@@ -10,8 +10,10 @@ from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Check
 from edgeshrink.core.report import Compression
 from edgeshrink.engine.artifacts import Finished
+from edgeshrink.engine.exporters.trained_checks import trained_checks
 from edgeshrink.engine.steps.export_folder import FOLDER, ExportFolder
 from edgeshrink.engine.steps.inspection import Inspect, read_delegation
+from edgeshrink.engine.trained_codes import grid_note, trained_grid
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.errors import UsageError
 
@@ -42,6 +44,9 @@ class TorchExporter:
 
     def artifact(self, plan: Plan) -> Finished:
         workshop = self._workshop
+        note = grid_note(workshop.model.facts, plan)
+        if note and note not in workshop.notes:
+            workshop.notes.append(note)
         step = ExportFolder(
             facts=workshop.model.facts,
             source_sha256=workshop.source_sha256,
@@ -50,11 +55,15 @@ class TorchExporter:
             threads=workshop.threads,
             runtime_build=workshop.runtime_build(plan.runtime),
             log=workshop.log_file(f"{plan.format}-{plan.scheme}"),
+            adapter_weights=workshop.adapter_weights,
+            trained=trained_grid(workshop.model.facts, plan),
         )
         return Finished.folder(workshop.run(step), FOLDER)
 
     def own_checks(self, plan: Plan, artifact: Path) -> tuple[Check, ...]:
-        return ()
+        facts = self._workshop.model.facts
+        grid = trained_grid(facts, plan)
+        return () if grid is None else trained_checks(plan, artifact, grid, facts, self._workshop.threads)
 
     def delegation(self, plan: Plan, artifact: Finished) -> Delegation | None:
         build = self._workshop.runtime_build(plan.runtime)
@@ -64,5 +73,7 @@ class TorchExporter:
     def compression(self, plan: Plan) -> Compression:
         settings = ", ".join(f"{name} {value}" for name, value in plan.settings)
         how = {"fp32": "no quantization", "fp16": "half precision"}.get(plan.scheme, settings)
+        if trained_grid(self._workshop.model.facts, plan) is not None:
+            how = f"{how}, the codes that were trained"
         method = f"{plan.scheme}: {how}; {_MADE_BY[plan.format]}, for {plan.delegate}"
         return Compression(method, "none", "", "", 0)

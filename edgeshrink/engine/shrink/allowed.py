@@ -17,8 +17,11 @@ ENVIRONMENT = "EDGESHRINK_SHRINK"
 
 
 def check_shrinking(request: Request) -> None:
-    """UsageError, before any work, where what is said of a smaller model means nothing."""
+    """UsageError, before any work, where what is said of another model means nothing; ToolMissing where one is asked
+    for and the extra is not installed."""
     _mode(request)
+    if request.train_for_grid:
+        require_torch()
     check_data(request.data)
 
 
@@ -32,6 +35,9 @@ def may_shrink(workshop: Workshop, built: Built) -> bool:
     if not isinstance(quality, Quality) or quality.failed_checks:
         return False
     if workshop.model.facts.source.kind != "huggingface":
+        return False
+    if workshop.model.facts.experts is not None:
+        workshop.notes.append("no smaller model was tried: `edgeshrink prune --experts N` makes one of fewer experts")
         return False
     try:
         require_torch()

@@ -5,23 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import edgeshrink
+from edgeshrink.catalog.adapters import read_adapter
+from edgeshrink.core.adapter import ADAPTER_WEIGHTS
 from edgeshrink.core.events import Listener, silent
-from edgeshrink.core.reading import Unmeasured
-from edgeshrink.core.shrinking import SHRINK_SCHEMA, ShrinkStep
-from edgeshrink.core.shrinking_request import DistillRequest
+from edgeshrink.core.shrinking import ShrinkStep
+from edgeshrink.core.shrinking_request import DistillRequest, Teaching
 from edgeshrink.core.verdict import Verdict
-from edgeshrink.engine.place import open_place
+from edgeshrink.engine.place import Place, open_place
+from edgeshrink.engine.shrink.aims import learnt
 from edgeshrink.engine.shrink.examined import check_looks, examined, look_of
-from edgeshrink.engine.shrink.failures import failures_of
 from edgeshrink.engine.shrink.folder import check_student_folder, live_page, write_student_folder
 from edgeshrink.engine.shrink.judged import floor_of, verdict_of
 from edgeshrink.engine.shrink.learning_text import check_data
+from edgeshrink.engine.shrink.preference import capability, pairs_notes
 from edgeshrink.engine.shrink.sequences import accepted_answers, prompt_files, sampling_notes
-from edgeshrink.engine.shrink.source import open_source, require_torch
+from edgeshrink.engine.shrink.source import Source, open_source, require_torch
 from edgeshrink.engine.shrink.teaching import page_writer, taught
+from edgeshrink.engine.shrink.told import step_told
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.suite.chosen import chosen_suite
+from edgeshrink.judging.outcomes import overall
 from edgeshrink.store import Store
 
 
@@ -40,7 +43,7 @@ def distill(request: DistillRequest, *, listener: Listener = silent) -> tuple[Sh
     notes: tuple[str, ...] = ()
     with store.in_use(), open_place(given, profile, listener) as place:
         teacher = open_source(given, store, place, listener)
-        student = open_source(replace(given, model=request.student, revision=None), store, place, listener)
+        student = _student(request, teacher, store, place, listener)
         if teaching.objective.kind == "sequence":
             accepted = accepted_answers(teacher, student, teaching)
             prompts = prompt_files(teaching)
@@ -48,24 +51,59 @@ def distill(request: DistillRequest, *, listener: Listener = silent) -> tuple[Sh
             notes += sampling_notes(accepted)
         page, look = page_writer(live_page(out)), look_of(teacher, suite, floor)
         done = taught(teacher, student, teaching, suite, heard=page, look=look)
+        if done.adapter is not None:
+            notes += (_adapter_note(done.adapter, out, student),)
         behaviour = None if suite is None else examined(teacher, done.student, suite, floor)
-        found = None if isinstance(behaviour, Unmeasured) else behaviour
-        step = ShrinkStep(
-            schema=SHRINK_SCHEMA,
-            version=edgeshrink.__version__,
-            kind="distill",
-            title=f"{student.brief().name} taught by {teacher.brief().name}",
-            before=student.brief(),
-            after=replace(done.student.brief(), name=out.name),
-            teacher=teacher.brief(),
-            pruning=None,
-            training=done.record,
-            behaviour=found,
-            failures=() if found is None else failures_of(found),
-            seconds=teacher.seconds + student.seconds,
-            command=request.command,
-            notes=(*notes, behaviour.reason) if isinstance(behaviour, Unmeasured) else notes,
-        )
         verdict = None if behaviour is None else verdict_of(floor, behaviour)
-        write_student_folder(step, verdict, done.student.folder, teacher.folder, out)
+        if teaching.objective.kind == "preference":
+            notes += pairs_notes(done.corpus)
+        if teaching.objective.kind == "preference" and behaviour is not None and suite is not None and verdict:
+            kept = capability(teacher, student, behaviour, suite, floor)
+            notes += (f"{kept.name}: {kept.why}",)
+            verdict = Verdict(overall((verdict.outcome, kept.outcome)), (*verdict.lines, kept))
+        step = step_told(
+            "distill",
+            _title(teacher, student, teaching),
+            student.brief(),
+            replace(done.student.brief(), name=out.name),
+            teacher.brief(),
+            seconds=teacher.seconds if student is teacher else teacher.seconds + student.seconds,
+            training=done.record,
+            behaviour=behaviour,
+            learnt=learnt(student, done.student, teacher, teaching, done.corpus),
+            command=request.command,
+            notes=notes,
+        )
+        write_student_folder(step, verdict, done.adapter or done.student.folder, teacher.folder, out)
     return step, verdict
+
+
+def _title(teacher: Source, student: Source, teaching: Teaching) -> str:
+    by = "itself" if student is teacher else teacher.brief().name
+    how = "trained on text" if teaching.objective.kind == "text" else f"taught by {by}"
+    return f"{student.brief().name} {how}{_form(teaching)}"
+
+
+def _form(teaching: Teaching) -> str:
+    """What of the student was trained, for a title."""
+    if teaching.scheme is not None:
+        return f", for the values of {teaching.scheme}"
+    lora = teaching.lora
+    if lora is None:
+        return ""
+    base = "" if lora.scheme is None else f" on a base of {lora.scheme}"
+    return f", {'updates' if lora.merged else 'an adapter'} of rank {lora.rank}{base}"
+
+
+def _adapter_note(adapter: Path, out: Path, base: Source) -> str:
+    nbytes = (adapter / ADAPTER_WEIGHTS).stat().st_size
+    size = f"{read_adapter(adapter).parameters:,} parameters ({nbytes:,} bytes)"
+    only = f"it runs on {base.brief().name} alone: edgeshrink build {base.folder} --adapter {out}"
+    return f"{out.name} is an adapter of {size}; {only}"
+
+
+def _student(request: DistillRequest, teacher: Source, store: Store, place: Place, listener: Listener) -> Source:
+    """The teacher itself, where a model is its own."""
+    if request.student == request.request.model:
+        return teacher
+    return open_source(replace(request.request, model=request.student, revision=None), store, place, listener)

@@ -6,29 +6,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import edgeshrink
 from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.events import notice
 from edgeshrink.core.reading import Measured
 from edgeshrink.core.report import Rung
-from edgeshrink.core.request import HEAL_MINUTES, Request
 from edgeshrink.core.shape import Shape
-from edgeshrink.core.shrinking import SHRINK_SCHEMA, Shrinkage, ShrinkRung, ShrinkStep
-from edgeshrink.core.shrinking_request import Teaching
+from edgeshrink.core.shrinking import Shrinkage, ShrinkRung, ShrinkStep
 from edgeshrink.core.suite import Suite
-from edgeshrink.core.training import TrainingSettings
-from edgeshrink.engine.climb import Built, climb, gated, holds
-from edgeshrink.engine.exporters.registry import exporter
+from edgeshrink.engine.climb import Built, gated, holds
+from edgeshrink.engine.shrink.attempts import Other, built_of, changes_for, healing, rung_of
 from edgeshrink.engine.shrink.cut import Pruned, cut_to
-from edgeshrink.engine.shrink.failures import failures_of
 from edgeshrink.engine.shrink.prune import title
 from edgeshrink.engine.shrink.quantized import Quantized, Terms, plain_quantization, quantized, standing_of
 from edgeshrink.engine.shrink.source import Source, source_of
 from edgeshrink.engine.shrink.teaching import Taught, taught
+from edgeshrink.engine.shrink.told import step_told
 from edgeshrink.errors import Error
 from edgeshrink.judging.judge import device_lines
 from edgeshrink.judging.paid import Paid, paid
-from edgeshrink.planning.ladder import Move
 from edgeshrink.planning.ladder import Tried as PlainTried
 from edgeshrink.planning.resolve import Situation
 from edgeshrink.planning.shrink.ladder import Attempt, Tried, following_attempt
@@ -37,16 +32,6 @@ Plain = Sequence[tuple[PlainTried, Rung]]
 """The rungs of plain quantization, as the ladder and as the report tells them."""
 _NOTHING_FITS = "no quantization fits with its quality floor, so a smaller model is made"
 _LEAVE_OUT = "--shrink never leaves this out"
-
-
-@dataclass(frozen=True, slots=True)
-class Smaller:
-    """`built` from `student`, as `situation` plans it; all None where nothing smaller holds."""
-
-    shrinkage: Shrinkage
-    built: Built | None = None
-    student: Source | None = None
-    situation: Situation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +46,7 @@ class _Made:
     kept: bool
 
 
-def smaller(teacher: Source, situation: Situation, suite: Suite | None, plain: Plain) -> Smaller:
+def smaller(teacher: Source, situation: Situation, suite: Suite | None, plain: Plain) -> Other:
     """Attempt after attempt, lightest first, until one fits, passes its floor and beats its start and plain
     quantization; or the refusal that names the nearest budget that would have worked."""
     terms = Terms(teacher, situation, suite, gated(situation.profile.budget, teacher.workshop.request))
@@ -72,12 +57,12 @@ def smaller(teacher: Source, situation: Situation, suite: Suite | None, plain: P
         try:
             made = _made(terms, attempt)
         except Error as error:  # too little memory, text that the suite asks...: the build still has its report
-            return Smaller(_shrinkage(done, error.message, error.hint))
+            return Other(_shrinkage(done, error.message, error.hint))
         done.append(made)
         tried.append(made.tried)
         if made.kept:
-            return Smaller(_shrinkage(done), made.built, made.student, situation)
-    return Smaller(_shrinkage(done, attempt.why, attempt.nearest))
+            return Other(_shrinkage(done), made.built, made.student, situation)
+    return Other(_shrinkage(done, attempt.why, attempt.nearest))
 
 
 def _shrinkage(done: Sequence[_Made], refusal: str = "", nearest: str = "") -> Shrinkage:
@@ -96,11 +81,11 @@ def _made(terms: Terms, attempt: Attempt) -> _Made:
     teacher, budget = terms.teacher, terms.budget
     began = time.monotonic()
     pruned = cut_to(teacher, attempt.shapes, (), teacher.workshop.calibration_text)
-    cut = source_of(pruned.source.folder, teacher, **_request_of(attempt, teacher))
+    cut = source_of(pruned.source.folder, teacher, **changes_for(attempt.scheme, teacher))
     start = quantized(terms, cut, attempt.scheme)
     pruning_s, began = time.monotonic() - began, time.monotonic()
-    done = taught(teacher, cut, _teaching(teacher.workshop.request), terms.suite, heard=lambda _record: None)
-    built = _built(terms, done.student, attempt)
+    done = taught(teacher, cut, healing(teacher.workshop.request), terms.suite, heard=lambda _record: None)
+    built = built_of(terms, done.student, attempt.scheme, attempt.why)
     parameters = done.student.workshop.model.parameters
     result = Quantized(parameters, built.plan, built.artifact, built.quality, built.behaviour)
     healing_s = time.monotonic() - began
@@ -114,9 +99,9 @@ def _made(terms: Terms, attempt: Attempt) -> _Made:
     limit = budget.quality.mean_kl_max
     near = result.distance is None or limit is None or result.distance <= limit
     rungs = [
-        replace(_rung(terms, "pruned", start), seconds=pruning_s, kept=True, why=pruned.told.why),
+        replace(rung_of(terms, "pruned", start), seconds=pruning_s, kept=True, why=pruned.told.why),
         replace(
-            _rung(terms, "pruned and healed", result),
+            rung_of(terms, "pruned and healed", result),
             seconds=healing_s,
             tokens=done.record.tokens,
             fits=fits,
@@ -125,7 +110,7 @@ def _made(terms: Terms, attempt: Attempt) -> _Made:
         ),
     ]
     if plain is not None:
-        rungs.insert(0, _rung(terms, "plain quantization, at most as large", plain))
+        rungs.insert(0, rung_of(terms, "plain quantization, at most as large", plain))
     return _Made(
         built=built,
         student=done.student,
@@ -144,84 +129,29 @@ def _made(terms: Terms, attempt: Attempt) -> _Made:
     )
 
 
-def _built(terms: Terms, student: Source, attempt: Attempt) -> Built:
-    """The one rung that the attempt names, measured and judged."""
-    workshop = student.workshop
-    situation = workshop.situation(terms.situation.calibration)
-    maker = exporter(situation.format_name, workshop)
-    maker.check_before_work()
-    built, _, _ = climb(workshop, maker, situation, Move(attempt.scheme, attempt.scheme, attempt.why), terms.suite)
-    return built
-
-
-def _request_of(attempt: Attempt, teacher: Source) -> dict[str, object]:
-    """What a student is built with: one scheme; a matrix that was given for the teacher's shapes is computed anew."""
-    imatrix = teacher.workshop.request.imatrix
-    return {"scheme": attempt.scheme, "imatrix": imatrix if imatrix in ("auto", "none") else "default"}
-
-
-def _teaching(request: Request) -> Teaching:
-    minutes = None if request.heal_steps else request.heal_minutes or HEAL_MINUTES
-    return Teaching(request.data, TrainingSettings(steps=request.heal_steps, minutes=minutes, seed=request.seed))
-
-
 def _size(nbytes: int) -> tuple[tuple[str, float], ...]:
     return (("artifact_bytes", float(nbytes)),)
 
 
-def _rung(terms: Terms, title: str, one: Quantized) -> ShrinkRung:
-    """A row of the table, but for what it cost and what came of it."""
-    stands = standing_of(one, terms.budget)
-    return ShrinkRung(
-        title=title,
-        scheme=one.plan.scheme,
-        parameters=one.parameters,
-        artifact_bytes=one.artifact.nbytes,
-        seconds=0.0,
-        tokens=0,
-        mean_kl=one.mean_kl,
-        gates_failed=len(stands.failed),
-        score=stands.score,
-        fits=None,
-        kept=False,
-        why="",
-    )
-
-
 def _pruning(teacher: Source, pruned: Pruned, seconds: float) -> ShrinkStep:
     before, after = teacher.brief(), pruned.source.brief()
-    return ShrinkStep(
-        schema=SHRINK_SCHEMA,
-        version=edgeshrink.__version__,
-        kind="prune",
-        title=title(before, after, pruned.told),
-        before=before,
-        after=replace(after, name=f"{before.name}, cut"),
-        teacher=before,
-        pruning=pruned.told,
-        training=None,
-        behaviour=None,
-        failures=(),
-        seconds=seconds,
-    )
+    told = title(before, after, pruned.told)
+    cut = replace(after, name=f"{before.name}, cut")
+    return step_told("prune", told, before, cut, before, seconds=seconds, pruning=pruned.told)
 
 
 def _healing(teacher: Source, cut: Source, done: Taught, built: Built, judged: tuple[Paid, float]) -> ShrinkStep:
     found = built.behaviour if isinstance(built.behaviour, Behaviour) else None
     whole, (told, seconds) = teacher.brief(), judged
-    return ShrinkStep(
-        schema=SHRINK_SCHEMA,
-        version=edgeshrink.__version__,
-        kind="distill",
-        title=f"healed by {whole.name}",
-        before=replace(cut.brief(), name=f"{whole.name}, cut"),
-        after=replace(done.student.brief(), name=f"{whole.name}, cut and healed"),
-        teacher=whole,
-        pruning=None,
+    return step_told(
+        "distill",
+        f"healed by {whole.name}",
+        replace(cut.brief(), name=f"{whole.name}, cut"),
+        replace(done.student.brief(), name=f"{whole.name}, cut and healed"),
+        whole,
+        seconds=seconds,
         training=done.record,
         behaviour=found,
-        failures=() if found is None else failures_of(found),
-        seconds=seconds,
         kept=told.kept,
         why=told.why,
     )

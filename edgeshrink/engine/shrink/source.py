@@ -19,7 +19,8 @@ from edgeshrink.errors import ToolMissing, UsageError
 from edgeshrink.store import Store
 
 _NEEDED = ("torch", "transformers")
-_SMALLER = "-smaller"
+SMALLER, TRAINED = "-smaller", "-trained"
+"""What the name of a model ends in that was made of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ def open_source(request: Request, store: Store, place: Place, listener: Listener
     return Source(workshop)
 
 
-def source_of(folder: Path, like: Source, **changes: Any) -> Source:
+def source_of(folder: Path, like: Source, *, suffix: str = SMALLER, **changes: Any) -> Source:
     """The model that a step wrote into `folder`, with the store, the place and the request of `like`, but for what
-    `changes` says. What it is made into is compared with what `like` is compared with, or with `like` itself, and what
-    is made on the way counts as used by both."""
+    `changes` says; its name ends in `suffix`. What it is made into is compared with what `like` is compared with, or
+    with `like` itself, and what is made on the way counts as used by both."""
     other = like.workshop
     request = replace(other.request, **{"model": str(folder), "revision": None, **changes})
-    name = other.model.name.removesuffix(_SMALLER) + _SMALLER
+    name = other.model.name.removesuffix(SMALLER).removesuffix(TRAINED) + suffix
     source = open_source(request, other.store, other.place, other.listener, name=name)
     made = source.workshop
     made.teacher, made.may_install, made.used = other.standard, other.may_install, other.used

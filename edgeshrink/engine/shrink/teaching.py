@@ -16,10 +16,12 @@ from edgeshrink.compress.training.record import read_record
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.suite import Suite
 from edgeshrink.core.training import GateCheck, TextSource, TrainingRecord, TrainingSettings
+from edgeshrink.engine.shrink.aims import corpus_for
 from edgeshrink.engine.shrink.examined import Look
-from edgeshrink.engine.shrink.learning_text import learning_text
-from edgeshrink.engine.shrink.source import Source, source_of, torch_pins
+from edgeshrink.engine.shrink.forms import Form, check_form, form_for
+from edgeshrink.engine.shrink.source import SMALLER, TRAINED, Source, source_of, torch_pins
 from edgeshrink.engine.steps.cutting import MODEL
+from edgeshrink.engine.steps.merging import MergeAdapter
 from edgeshrink.engine.steps.self_written import FILE
 from edgeshrink.engine.steps.sequences import ACCEPTED
 from edgeshrink.engine.steps.teacher_cache import WriteTeacherCache
@@ -33,10 +35,14 @@ PATIENCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """A trained student: the best that any look saw, else the last. `record` is of the whole run."""
+    """A trained student: the best that any look saw, else the last. `record` is of the whole run, `corpus` what it
+    learnt from. `adapter`: the folder of the low-rank updates that `student` has in its weights, where they were
+    trained alone."""
 
     student: Source
     record: TrainingRecord
+    corpus: Stored
+    adapter: Path | None = None
 
 
 def taught(
@@ -45,10 +51,12 @@ def taught(
     """Train `student` on what `teaching` names and `suite` does not ask. With `look` and `teaching.check_every`, the
     suite decides when to stop: at the first look that every gate passes, or after PATIENCE looks in a row that saw
     nothing better."""
-    run = _run(teacher, student, teaching, learning_text(teacher, student, teaching, suite), heard)
+    check_form(student, teaching)
+    corpus = corpus_for(teacher, student, teaching, suite)
+    run = _run(teacher, student, teaching, corpus, heard)
     if look is None or teaching.check_every is None:
         last = run.segment(None, None)
-        return Taught(run.made(last), run.record(last))
+        return Taught(run.made(last), run.record(last), corpus, run.adapter(last))
     segments: list[Stored] = []
     checks: list[GateCheck] = []
     stop, steps = "", 0
@@ -61,7 +69,7 @@ def taught(
     best = min(range(len(checks)), key=lambda index: (_standing(checks[index]), -index))
     note = () if best == len(checks) - 1 else (f"the student is that of step {checks[best].step}, which stood best",)
     told = replace(record, checks=tuple(checks), stopped=stop, notes=(*record.notes, *note))
-    return Taught(run.made(segments[best]), told)
+    return Taught(run.made(segments[best]), told, corpus, run.adapter(segments[best]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class _Run:
     parameters: Parameters
     inputs: dict[str, str]
     cache: Stored | None
+    form: Form
     heard: Heard
 
     def segment(self, before: Stored | None, until: int | None) -> Stored:
@@ -90,13 +99,36 @@ class _Run:
             start=None if before is None else before.folder / STATE,
             until=until,
             threads=workshop.threads,
+            form=self.form.name,
+            form_parameters=self.form.parameters,
         )
         inputs = self.inputs if before is None else {**self.inputs, "before": _digest(before)}
-        told = {"vocabulary": self.parameters.vocabulary}
+        told = {"vocabulary": self.parameters.vocabulary, **self.form.told}
         return workshop.run(TrainStudent(order, inputs, told, workshop.model.facts, torch_pins(), self.heard))
 
     def made(self, stored: Stored) -> Source:
-        return source_of(stored.folder / MODEL, self.student)
+        suffix = TRAINED if self.teacher.digest == self.student.digest else SMALLER
+        return source_of(self._whole(stored).folder / MODEL, self.student, suffix=suffix)
+
+    def adapter(self, stored: Stored) -> Path | None:
+        return stored.folder / MODEL if self.form.adapter else None
+
+    def _whole(self, stored: Stored) -> Stored:
+        """What holds the student as a whole model: an adapter is put into its base."""
+        adapter = self.adapter(stored)
+        if adapter is None:
+            return stored
+        workshop = self.student.workshop
+        return workshop.run(
+            MergeAdapter(
+                facts=workshop.model.facts,
+                model_sha256=self.student.digest,
+                adapter=adapter,
+                adapter_sha256=_digest(stored),
+                rounding=self.form.rounding,
+                importance_sha256=self.form.inputs.get("importance"),
+            )
+        )
 
     def record(self, stored: Stored) -> TrainingRecord:
         nbytes = None if self.cache is None else TeacherCache.open(self.cache.folder).facts.bytes_per_token
@@ -116,9 +148,10 @@ def _run(teacher: Source, student: Source, teaching: Teaching, corpus: Stored, h
     """With the teacher's cache written, where it is to be learnt from."""
     settings = replace(teaching.settings, length=Corpus.open(corpus.folder).length)
     parameters = Parameters(teaching.objective, seed=settings.seed)
-    inputs = {"student": student.digest, "corpus": _digest(corpus)}
+    form = form_for(student, teaching, corpus.folder)
+    inputs = {"student": student.digest, "corpus": _digest(corpus), **form.inputs}
     cache: Stored | None = None
-    if teaching.objective.kind != "sequence":
+    if teaching.objective.kind not in ("sequence", "text"):
         shared = shared_vocabulary(teacher.workshop.model.facts, student.workshop.model.facts)
         parameters = replace(parameters, vocabulary=shared)
         if teaching.objective.cached:
@@ -126,7 +159,7 @@ def _run(teacher: Source, student: Source, teaching: Teaching, corpus: Stored, h
             parameters, inputs["cache"] = replace(parameters, cache=cache.folder), _digest(cache)
         else:
             parameters, inputs["teacher"] = replace(parameters, teacher=teacher.folder), teacher.digest
-    return _Run(teacher, student, corpus.folder, teaching, settings, parameters, inputs, cache, heard)
+    return _Run(teacher, student, corpus.folder, teaching, settings, parameters, inputs, cache, form, heard)
 
 
 def _written(teacher: Source, student: Source, corpus: Stored, settings: TrainingSettings) -> Stored:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from edgeshrink.core.events import Listener
+from edgeshrink.core.grid import Grid
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.tokenizer import Vocabulary
@@ -24,7 +26,10 @@ _WRITERS = {"executorch": (write_executorch, "model.pte"), "onnx": (write_onnx, 
 
 @dataclass(frozen=True)
 class ExportFolder:
-    """Result: `artifact/` with the model and the tokenizer's files; `export.json`, an ExportTimes; `export.log`."""
+    """Result: `artifact/` with the model and the tokenizer's files; `export.json`, an ExportTimes; `export.log`.
+
+    `adapter_weights`: what adapters will update, as transformers names it; an ONNX graph gets places for that.
+    """
 
     facts: ModelFacts
     source_sha256: str
@@ -33,13 +38,17 @@ class ExportFolder:
     threads: int
     runtime_build: str
     log: Path
+    adapter_weights: tuple[str, ...] = ()
+    trained: Grid | None = None
     id: ClassVar[str] = "export"
     version: ClassVar[int] = 1
 
     def key_parts(self) -> Mapping[str, Any]:
+        places = {"adapter weights": list(self.adapter_weights)} if self.adapter_weights else {}
+        codes = {} if self.trained is None else {"codes": "as trained"}
         return {
             "inputs": {"source": self.source_sha256},
-            "parameters": plan_key(self.plan),
+            "parameters": {**plan_key(self.plan), **places, **codes},
             "tools": {"runtime": self.runtime_build},
         }
 
@@ -55,6 +64,8 @@ class ExportFolder:
         folder = workdir / FOLDER
         folder.mkdir()
         write, _ = _WRITERS[self.plan.format]
+        if self.adapter_weights:
+            write = partial(write_onnx, adapter_weights=self.adapter_weights)
         times = write(
             folder,
             self.facts,
@@ -63,6 +74,7 @@ class ExportFolder:
             threads=self.threads,
             log=self.log,
             listener=listener,
+            trained=self.trained,
         )
         write_record(workdir, times)
         keep_log(self.log, workdir)

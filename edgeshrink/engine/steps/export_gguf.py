@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgeshrink.catalog.grid import source_tensors
 from edgeshrink.compress.imatrix.formats import read_importance
 from edgeshrink.core.events import Listener
 from edgeshrink.core.gguf_metadata import KeyValue
-from edgeshrink.core.model import ModelFacts
+from edgeshrink.core.grid import Grid
+from edgeshrink.core.model import ModelFacts, SourceTensor
 from edgeshrink.core.plan import Plan
 from edgeshrink.errors import StepFailed
 from edgeshrink.export.gguf.write import write_gguf
@@ -24,7 +26,8 @@ FILE = "model.gguf"
 
 @dataclass(frozen=True)
 class ExportGguf:
-    """Result: `model.gguf`. `importance` is the imatrix file that the plan asks for, with its digest."""
+    """Result: `model.gguf`. `importance` is the imatrix file that the plan asks for, with its digest. `trained`: the
+    codes that the source was trained for, which are written as they are; they count as part of the source."""
 
     facts: ModelFacts
     source_sha256: str
@@ -32,6 +35,7 @@ class ExportGguf:
     header: tuple[KeyValue, ...] = field(repr=False)
     importance: tuple[Path, str] | None
     threads: int
+    trained: Grid | None = None
     id: ClassVar[str] = "export"
     version: ClassVar[int] = 1
 
@@ -45,6 +49,7 @@ class ExportGguf:
                     for tensor in self.plan.tensors
                 },
                 "header": _header_digest(self.header),
+                **({} if self.trained is None else {"codes": "as trained"}),
             },
             "tools": {"libggml": library_digest()},
         }
@@ -56,12 +61,16 @@ class ExportGguf:
             workdir / FILE,
             self.header,
             self.plan.tensors,
-            {tensor.name: tensor for tensor in self.facts.tensors},
+            self._source(),
             computed=computed_tensors(self.facts),
             importance=None if self.importance is None else read_importance(self.importance[0]).values,
             threads=self.threads,
             listener=lambda event: listener(replace(event, task=f"write {self.plan.scheme}")),
         )
+
+    def _source(self) -> dict[str, SourceTensor]:
+        codes = {} if self.trained is None else source_tensors(self.trained)
+        return {tensor.name: tensor for tensor in self.facts.tensors} | codes
 
     def ensures(self, workdir: Path) -> None:
         expected = gguf_file_bytes(self.header, self.plan.tensors)

@@ -62,11 +62,20 @@ def read_pte(file: Path) -> dict[str, object]:
     say), "pieces", "weight_bytes", "blob_bytes"}. "constant_bytes": weights of the program itself. "duplicates":
     [what, bytes lost]. "parts": what the file's bytes are.
     """
+    return _opened(file).read()
+
+
+def piece_digests(file: Path) -> frozenset[bytes]:
+    """sha256 of each constant of the program and each piece of its delegates' named data; DataError as `read_pte`."""
+    return frozenset(_opened(file).digests())
+
+
+def _opened(file: Path) -> _Reader:
     with file.open("rb") as opened:
         if file.stat().st_size < 32 or opened.read(6)[4:] != b"ET":
             raise DataError(f"{file} is no ExecuTorch program", hint="a .pte that ExecuTorch wrote is needed")
         # Closed with its last view: an error would keep views alive, and closing would then hide it.
-        return _Reader(memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))).read()
+        return _Reader(memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)))
 
 
 class _Reader:
@@ -115,6 +124,12 @@ class _Reader:
                 "named data": sum(len(self._segment(index)) for index in set(named.values())),
             },
         }
+
+    def digests(self) -> Iterator[bytes]:
+        for _, data in self._constants():
+            yield hashlib.sha256(data).digest()
+        for index, _ in _firsts({entry.key: entry.segment_index for entry in self._program.named_data or ()}):
+            yield hashlib.sha256(self._segment(index)).digest()
 
     def _segment(self, index: int) -> memoryview:
         segment = self._program.segments[index]

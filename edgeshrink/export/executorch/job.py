@@ -16,12 +16,15 @@ Emit = Callable[[dict[str, object]], None]
 
 
 def export_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
-    """`facts`, `types` by tensor, `delegate`, `context`, `longest`, `constants`, `file`, `threads` -> what it took,
-    and `contents` as `inspect_job` returns them."""
+    """`facts`, `types` by tensor, `delegate`, `context`, `longest`, `constants`, `file`, `threads`, `trained`
+    (the folder with the codes that are written as they are, or None) -> what it took, and `contents` as `inspect_job`
+    returns them."""
     stages = Stages(emit)
     stages.begin("import the libraries")
     import torch
 
+    from edgeshrink.catalog.grid_codes import trained_for
+    from edgeshrink.export.executorch.codes import set_codes
     from edgeshrink.export.executorch.contents import read_pte
     from edgeshrink.export.executorch.language_lower import WEIGHT_ONLY, lower_decoder
     from edgeshrink.export.executorch.quantize import quantize_decoder
@@ -39,6 +42,8 @@ def export_job(parameters: dict[str, Any], emit: Emit) -> dict[str, object]:
     stages.begin("quantize")
     with torch.no_grad():
         quantize_decoder(module, parameters["types"], weight_only=delegate in WEIGHT_ONLY)
+        if parameters["trained"] is not None:
+            set_codes(module, trained_for(Path(parameters["trained"])), facts)
     lower_decoder(module, delegate, parameters["constants"], parameters["longest"], file, stages)
     stages.begin("read it back")
     found = read_pte(file)

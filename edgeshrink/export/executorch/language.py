@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from edgeshrink.core.events import Listener
 from edgeshrink.core.export_times import ExportTimes
+from edgeshrink.core.grid import Grid
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.tokenizer import Vocabulary
@@ -40,8 +41,10 @@ def write_executorch(
     threads: int,
     log: Path | None,
     listener: Listener,
+    trained: Grid | None = None,
 ) -> ExportTimes:
-    """Fill the existing empty `folder`. All that the libraries say goes to `log`.
+    """Fill the existing empty `folder`. All that the libraries say goes to `log`. `trained`: the codes that are written
+    as they are.
 
     UnsupportedModel for a GGUF source, DataError for weights that do not fit their configuration, StepFailed where
     the file is more than 2 % larger than planned, RuntimeFailed where the libraries fail.
@@ -61,6 +64,7 @@ def write_executorch(
         "file": str(unfinished),
         "constants": runner_constants(facts, plan, vocabulary),
         "threads": threads,
+        "trained": None if trained is None else str(trained.file.parent),
     }
     told = forward(listener, f"export {plan.scheme}")
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from edgeshrink.catalog.tokenizer_vocab_merges import vocab_merges_json
 from edgeshrink.core.architectures import ARCHITECTURES
 from edgeshrink.core.events import Listener
 from edgeshrink.core.export_times import ExportTimes
+from edgeshrink.core.grid import Grid
 from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.tokenizer import Vocabulary
 from edgeshrink.errors import DataError, UnsupportedModel
+from edgeshrink.export.onnx.adapter import adapted_layers
 from edgeshrink.planning.onnx import EMBEDDING
 from edgeshrink.runtimes.child import run_job
 from edgeshrink.runtimes.job_stages import export_times
@@ -38,9 +41,13 @@ def write_onnx(
     threads: int | None = None,
     log: Path | None,
     listener: Listener,
+    adapter_weights: Collection[str] = (),
+    trained: Grid | None = None,
 ) -> ExportTimes:
     """Fill the empty `folder`: model.onnx, model.onnx.data, genai_config.json, the tokenizer's files.
 
+    `adapter_weights` names the weights, as transformers has them, that adapters will update while the model runs.
+    `trained`: the codes that are written as they are.
     `threads` of torch in the exporting process; None: as many as it likes.
     Until everything is written it stands in a hidden folder inside, which is removed when anything fails.
     UnsupportedModel for a GGUF source; DataError where weights are no safetensors; RuntimeFailed, with the log's name,
@@ -67,6 +74,8 @@ def write_onnx(
             "threads": threads,
             "special": _special_ids(vocabulary),
             "adds_bos": vocabulary.add_bos,
+            "adapted": adapted_layers(facts, adapter_weights),
+            "trained": None if trained is None else str(trained.file.parent),
         }
         result = run_job(JOB, parameters, on_event=forward(listener, "onnx"), log=log)
         _copy_tokenizer(done, facts, vocabulary)

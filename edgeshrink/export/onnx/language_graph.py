@@ -15,10 +15,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeshrink.errors import StepFailed
+from edgeshrink.planning.eight_bit_rows import eight_bit_rows
 
 _EMBEDDING = "/model/embed_tokens"
-_ZERO_POINT = 128
-_ROWS_AT_ONCE = 4096
 _CONTRIB = "com.microsoft"
 
 
@@ -103,23 +102,6 @@ def eight_bit_embedding(model: ir.Model, block_size: int, *, tied: bool) -> None
     model.graph.remove(gather, safe=True)
     if not table.uses():
         del model.graph.initializers[table.name]
-
-
-def eight_bit_rows(table: NDArray[Any], block_size: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Codes (rows, padded columns) around 128 and scales (rows, blocks): w is about scale * (code - 128)."""
-    rows, columns = table.shape
-    blocks = -(-columns // block_size)
-    codes = np.full((rows, blocks * block_size), _ZERO_POINT, np.uint8)
-    scales = np.empty((rows, blocks), np.float32)
-    for start in range(0, rows, _ROWS_AT_ONCE):
-        part = np.zeros((min(_ROWS_AT_ONCE, rows - start), blocks * block_size), np.float32)
-        part[:, :columns] = table[start : start + len(part)]
-        cut = part.reshape(len(part), blocks, block_size)
-        scale = np.abs(cut).max(axis=2) / 127
-        steps = np.divide(cut, scale[..., None], out=np.zeros_like(cut), where=scale[..., None] > 0)
-        codes[start : start + len(part)] = (np.rint(steps) + _ZERO_POINT).reshape(len(part), -1)
-        scales[start : start + len(part)] = scale
-    return codes, scales
 
 
 def store_in_half(model: ir.Model) -> None:

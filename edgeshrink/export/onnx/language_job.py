@@ -78,7 +78,10 @@ def _build(parameters: dict[str, Any], work: Path, stages: Stages) -> None:
         torch.set_num_threads(parameters["threads"])
 
     precision, options = builder_options(parameters)
-    _search_in_slices(parameters["weights"], stages)
+    if parameters["trained"] is None:
+        _search_in_slices(parameters["weights"], stages)
+    else:
+        _search_nothing()
     work_on = "quantize and save" if precision in ("int4", "int8") else "save"
 
     def said(line: str) -> None:
@@ -112,8 +115,17 @@ def _finish(parameters: dict[str, Any], work: Path, out: Path, stages: Stages) -
     language_graph.set_windows(model, Path(parameters["config"]), parameters["context"])
     if parameters["scheme"] in ("int4", "int8"):
         language_graph.eight_bit_embedding(model, int(parameters["settings"]["block_size"]), tied=parameters["tied"])
+    if parameters["trained"] is not None:
+        from edgeshrink.catalog.grid_codes import trained_for
+        from edgeshrink.export.onnx.language_codes import set_codes
+
+        set_codes(model, trained_for(Path(parameters["trained"])))
     if parameters["scheme"] == "fp16" and parameters["delegate"] == "cpu":
         language_graph.store_in_half(model)
+    if parameters["adapted"]:
+        from edgeshrink.export.onnx.adapter_graph import add_adapter_inputs
+
+        add_adapter_inputs(model, {layer: (rows, columns) for layer, (rows, columns) in parameters["adapted"].items()})
     done = 0
 
     def written(tensor: Any, info: Any) -> None:
@@ -178,6 +190,20 @@ def _search_in_slices(weights: int, stages: Stages) -> None:
 
     weight_only.quant_tensor_k_quant_cpu = sliced
     weight_only.quant_tensor_k_quant_cuda = sliced
+
+
+def _search_nothing() -> None:
+    """Let the builder's k-quant search answer at once: its codes are replaced by those that were trained."""
+    import numpy
+    from onnxruntime.quantization.neural_compressor import weight_only
+
+    def answered(data: Any, num_bits: int = 4, group_size: int = 32) -> tuple[Any, Any, Any]:
+        blocks = numpy.reshape(data, (-1, group_size))
+        ones = numpy.ones((len(blocks), 1), numpy.float64)
+        return numpy.zeros(blocks.shape, numpy.uint8), ones, numpy.zeros(ones.shape, numpy.uint8)
+
+    weight_only.quant_tensor_k_quant_cpu = answered
+    weight_only.quant_tensor_k_quant_cuda = answered
 
 
 class _Watched:
