@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from edgeshrink.core.report import Comparison, Report
     from edgeshrink.core.session import CoolDown, SessionOptions
     from edgeshrink.core.shrinking import ShrinkStep
-    from edgeshrink.core.shrinking_request import Teaching
+    from edgeshrink.core.shrinking_request import ExpertsWanted, Teaching
     from edgeshrink.core.signature import BuildIntegrity, Verification
-    from edgeshrink.core.training import ObjectiveSettings, TrainingSettings
+    from edgeshrink.core.training import LoraSettings, ObjectiveSettings, TrainingSettings
     from edgeshrink.engine.planner import Outlook
 
 __version__ = "0.1.0"
 __all__ = [
     "CoolDown",
+    "ExpertsWanted",
+    "LoraSettings",
     "ObjectiveSettings",
     "SessionOptions",
     "Teaching",
@@ -51,6 +53,8 @@ __all__ = [
 ]
 _VALUES = {
     "CoolDown": "edgeshrink.core.session",
+    "ExpertsWanted": "edgeshrink.core.shrinking_request",
+    "LoraSettings": "edgeshrink.core.training",
     "ObjectiveSettings": "edgeshrink.core.training",
     "Teaching": "edgeshrink.core.shrinking_request",
     "TrainingSettings": "edgeshrink.core.training",
@@ -131,20 +135,23 @@ def evaluate(
     *,
     listener: Listener | None = None,
     attribute: bool = False,
+    adapter: str | Path | None = None,
     **arguments: Any,
 ) -> Report:
     """How `artifact` behaves against its unquantized `reference`: a folder, hub id or GGUF; None: the model that the
     report beside it names.
 
     `suite`, `gates` and `seed` as in Request; the slices stand in `report.behaviour`, the gates' lines in
-    `report.verdict`. `attribute` also asks which tensors a loss comes from. Raises edgeshrink.errors.Error.
+    `report.verdict`. `attribute` also asks which tensors a loss comes from. `adapter` (a name in the artifact's folder,
+    a file or a folder): both with that adapter. Raises edgeshrink.errors.Error.
     """
     from edgeshrink.core.events import silent
     from edgeshrink.core.request import Request
     from edgeshrink.engine.evaluate import evaluate as run
 
     request = Request(model=None if reference is None else str(reference), **arguments)
-    return run(Path(artifact), request, attribute=attribute, listener=listener or silent)
+    beside = None if adapter is None else str(adapter)
+    return run(Path(artifact), request, attribute=attribute, adapter=beside, listener=listener or silent)
 
 
 def prune(
@@ -159,11 +166,13 @@ def prune(
     methods: tuple[str, ...] = (),
     cycles: int = 1,
     teaching: Teaching | None = None,
+    experts: ExpertsWanted | None = None,
     listener: Listener | None = None,
     **arguments: Any,
 ) -> ShrinkStep:
     """Cut `model` (None: the demo) to a `share` of its parameters, or to what the device allows of `scheme`, and write
-    it to `out` as a Hugging Face folder; `teaching` heals it. How it behaves beside the whole stands in `.behaviour`.
+    it to `out` as a Hugging Face folder; `teaching` heals it. Of a mixture of experts `experts` says what is kept. How
+    it behaves beside the whole stands in `.behaviour`.
 
     Raises edgeshrink.errors.Error; then nothing is left behind.
     """
@@ -182,13 +191,14 @@ def prune(
         methods=methods,
         cycles=cycles,
         teaching=teaching,
+        experts=experts,
     )
     step, _ = run(request, listener=listener or silent)
     return step
 
 
 def distill(
-    teacher: str,
+    teacher: str | None,
     student: str,
     out: str | Path,
     teaching: Teaching,
@@ -196,7 +206,8 @@ def distill(
     listener: Listener | None = None,
     **arguments: Any,
 ) -> ShrinkStep:
-    """Let `student` learn from `teacher` as `teaching` says, and write it to `out` as a Hugging Face folder.
+    """Let `student` learn from `teacher` (None: itself) as `teaching` says, and write it to `out` as a Hugging Face
+    folder; as an adapter with `teaching.lora`.
 
     A run that was broken off goes on when it is called again with the same arguments. Raises edgeshrink.errors.Error.
     """
@@ -205,7 +216,7 @@ def distill(
     from edgeshrink.core.shrinking_request import DistillRequest
     from edgeshrink.engine.shrink.distill import distill as run
 
-    request = Request(model=teacher, out=Path(out), **arguments)
+    request = Request(model=teacher or student, out=Path(out), **arguments)
     step, _ = run(DistillRequest(request, student, teaching), listener=listener or silent)
     return step
 

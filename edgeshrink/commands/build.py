@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
@@ -21,7 +21,7 @@ from edgeshrink.commands.options import (
 )
 from edgeshrink.commands.suite_options import suite_options
 from edgeshrink.commands.training_options import shrink_options
-from edgeshrink.core.request import Request
+from edgeshrink.core.request import ExpertTypes, Request
 from edgeshrink.errors import UsageError
 
 
@@ -29,6 +29,14 @@ from edgeshrink.errors import UsageError
 @click.argument("model", required=False)
 @target_options
 @model_options
+@click.option(
+    "--expert-types",
+    type=click.Choice(get_args(ExpertTypes)),
+    default="mix",
+    show_default=True,
+    help="Of a mixture of experts: which layers get the better types, by llama.cpp's mix or by how sharply each uses "
+    "its experts (as `prune --experts` counts it).",
+)
 @click.option("--gpu-layers", type=click.IntRange(min=0), default=0, show_default=True, help="Layers to offload.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to run with; all physical cores when left out.")
 @click.option(
@@ -43,6 +51,14 @@ from edgeshrink.errors import UsageError
     "--remeasure", is_flag=True, help="Measure anew, although a stored session of this build and host exists."
 )
 @shrink_options
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Adapter of MODEL (of distill --lora-rank, or peft) that ships beside it, judged with it; may be given again.",
+)
 @click.option("--locked", is_flag=True, help="Refuse a build that differs in anything from what the lock pins.")
 @click.option(
     "--lock",

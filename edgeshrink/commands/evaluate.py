@@ -19,6 +19,11 @@ from edgeshrink.commands.suite_options import suite_options
     help="The model that it was made from: a folder, a hub id or an unquantized GGUF. A build's folder knows its own "
     "where that was the demo model or one on the hub.",
 )
+@click.option(
+    "--adapter",
+    metavar="NAME|FILE",
+    help="The pair with it, against the reference with it: a name in OUT/adapters, a file, or an adapter's folder.",
+)
 @suite_options
 @click.option("--attribute", is_flag=True, help="Of each slice that lost: which tensors the loss comes from (GGUF).")
 @click.option("--target", default="laptop-cpu", show_default=True, metavar="ID", help="See `edgeshrink targets`.")
@@ -37,7 +42,13 @@ from edgeshrink.commands.suite_options import suite_options
 @strict_option
 @json_option
 def command(
-    artifact: Path, reference: str | None, attribute: bool, strict: bool, as_json: bool, **arguments: Any
+    artifact: Path,
+    reference: str | None,
+    adapter: str | None,
+    attribute: bool,
+    strict: bool,
+    as_json: bool,
+    **arguments: Any,
 ) -> int:
     """Run a behaviour suite on ARTIFACT (a .gguf, a folder of a .pte or ONNX build) in its own runtime.
 
@@ -50,7 +61,7 @@ def command(
 
     request = request_of(reference, arguments)
     with ProgressBars(quiet=as_json) as listener:
-        report = evaluate(artifact, request, attribute=attribute, listener=listener)
+        report = evaluate(artifact, request, attribute=attribute, adapter=adapter, listener=listener)
     if as_json:
         from edgeshrink.report.json import report_to_json
 

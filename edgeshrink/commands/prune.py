@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -18,6 +19,7 @@ from edgeshrink.commands.training_options import (
     teaching_of,
     training_options,
 )
+from edgeshrink.core.shrinking_request import ExpertsWanted, Trains
 from edgeshrink.errors import UsageError
 
 
@@ -59,6 +61,34 @@ from edgeshrink.errors import UsageError
 @click.option(
     "--cycles", type=click.IntRange(min=1), default=1, show_default=True, help="Of cutting and healing, with --data."
 )
+@click.option(
+    "--experts",
+    "expert_count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a mixture of experts: how many a layer keeps.",
+)
+@click.option("--expert-ffn", type=click.IntRange(min=1), metavar="W", help="Channels of every expert.")
+@click.option(
+    "--expert-method",
+    type=click.Choice(("activation-norm", "attribution", "usage", "router")),
+    help="Who stays: by what an expert adds, what the loss owes it, how often it is asked, or its row of the router. "
+    "When left out, what stands nearest to the model is found.",
+)
+@click.option(
+    "--merge-experts/--drop-experts",
+    "expert_merge",
+    default=None,
+    help="Average those that go into those they are like, or leave them out; the nearer, when left out.",
+)
+@click.option(
+    "--heal",
+    "trains",
+    type=click.Choice(get_args(Trains)),
+    default="all",
+    show_default=True,
+    help="What of a mixture of experts learns: all of it, or its routers and norms.",
+)
 @click.option("--context", type=click.IntRange(min=16), help="Tokens of context to plan for.")
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="Text that importance is measured on."
@@ -71,7 +101,9 @@ def command(model: str | None, methods: str, as_json: bool, **arguments: Any) ->
     """Make MODEL (a Hugging Face folder or a hub id; the demo model when left out) smaller.
 
     What is cut is decided by measuring; with --data the result learns from the whole model what it lost, for --steps
-    or --minutes. It is an ordinary Hugging Face folder. Exit codes: 0, or 1 where a gate of --gate fails; 2 an error.
+    or --minutes. It is an ordinary Hugging Face folder. Of a mixture of experts --experts and --expert-ffn cut the
+    experts, stage by stage: the suite looks at each, and one that fails its gate is refused. Exit codes: 0, or 1 where
+    a gate of --gate fails; 2 an error.
     """
     from edgeshrink.core.shrinking_request import PruneRequest
     from edgeshrink.engine.shrink.prune import prune
@@ -81,6 +113,7 @@ def command(model: str | None, methods: str, as_json: bool, **arguments: Any) ->
         name: arguments.pop(name)
         for name in ("share", "artifact_bytes", "peak_rss_bytes", "decode_tok_s", "scheme", "cycles")
     }
+    trains, experts = arguments.pop("trains"), _experts_wanted(arguments)
     heals = bool(arguments["data"]) or arguments["steps"] is not None or arguments["minutes"] is not None
     if heals:
         refuse_both(arguments["steps"], arguments["minutes"])
@@ -89,11 +122,16 @@ def command(model: str | None, methods: str, as_json: bool, **arguments: Any) ->
     else:
         refuse_idle(OF_TRAINING, "is of the healing", "give --data FILE and --steps N or --minutes M")
     teaching = teaching_of(arguments)
+    if trains != "all" and (experts is None or not heals):
+        raise UsageError(
+            "--heal routers is of a mixture of experts that learns", hint="give --experts N, --data FILE and --steps N"
+        )
     gates = bool(arguments["gates"])
     request = PruneRequest(
         request_of(model, arguments),
         methods=tuple(filter(None, methods.replace(",", "+").split("+"))),
-        teaching=teaching if heals else None,
+        teaching=replace(teaching, trains=trains) if heals else None,
+        experts=experts,
         command=tuple(sys.argv[1:]),
         **goals,
     )
@@ -108,3 +146,15 @@ def command(model: str | None, methods: str, as_json: bool, **arguments: Any) ->
 
         show(render_step(step, verdict))
     return verdict.exit_code() if verdict is not None and gates else 0
+
+
+def _experts_wanted(arguments: dict[str, Any]) -> ExpertsWanted | None:
+    """Takes its options out of `arguments`; None where neither a number nor a width is given."""
+    wanted = ExpertsWanted(
+        *(arguments.pop(name) for name in ("expert_count", "expert_ffn", "expert_method", "expert_merge"))
+    )
+    if wanted.count is None and wanted.ffn is None:
+        if wanted != ExpertsWanted():
+            raise UsageError("how many experts?", hint="give --experts N, --expert-ffn W, or both")
+        return None
+    return wanted

@@ -19,6 +19,7 @@ import click
 @click.option("--context", type=click.IntRange(min=16), help="Tokens of context; the model's own when left out.")
 @click.option("--threads", type=click.IntRange(min=1))
 @click.option("--gpu-layers", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--adapter", metavar="NAME|FILE", help="Run with it: a name in OUT/adapters, a file, or a folder.")
 def command(
     artifact: Path,
     prompt: str,
@@ -31,6 +32,7 @@ def command(
     context: int | None,
     threads: int | None,
     gpu_layers: int,
+    adapter: str | None,
 ) -> int:
     """Run ARTIFACT (a folder that `build` wrote, a GGUF, a .pte, an ONNX folder) on PROMPT; stream what it says."""
     from edgeshrink.engine.conversation import Conversation, say
@@ -46,6 +48,7 @@ def command(
         context=context,
         threads=threads,
         gpu_layers=gpu_layers,
+        adapter=adapter,
     )
     for text in say(conversation, prompt):
         click.echo(text, nl=False)

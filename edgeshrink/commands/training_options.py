@@ -134,8 +134,9 @@ def training_options(function: F) -> F:
     return function
 
 
-def teaching_of(arguments: dict[str, Any], *, kind: str = "logits", relations: bool = True) -> Teaching:
-    """Takes what `training_options` gave out of `arguments`. The suite's seed is the run's too."""
+def teaching_of(arguments: dict[str, Any], **objective: Any) -> Teaching:
+    """Takes what `training_options` gave out of `arguments`. The suite's seed is the run's too; `objective` has further
+    fields of ObjectiveSettings."""
     take = arguments.pop
     settings = TrainingSettings(
         steps=take("steps"),
@@ -149,19 +150,18 @@ def teaching_of(arguments: dict[str, Any], *, kind: str = "logits", relations: b
         save_every=take("save_every"),
         seed=arguments["seed"],
     )
-    objective = ObjectiveSettings(
-        kind=kind,  # type: ignore[arg-type]  # click has looked at it
+    minimized = ObjectiveSettings(
         divergence=take("divergence"),
         temperature=take("temperature"),
         cross_entropy=take("cross_entropy"),
         cached=take("cached"),
         on_policy=take("on_policy"),
-        relations=relations,
+        **objective,
     )
     return Teaching(
         data=take("data"),
         settings=settings,
-        objective=objective,
+        objective=minimized,
         learn=take("learn"),
         tokens=take("tokens"),
         check_every=take("check_every"),
@@ -222,6 +222,11 @@ def shrink_options(function: F) -> F:
                 type=click.Path(path_type=Path),
                 metavar="FILE|FOLDER",
                 help="Text to heal a pruned model with; when left out, the model writes its own.",
+            ),
+            click.option(
+                "--train-for-grid",
+                is_flag=True,
+                help="Where a scheme that fits misses its quality floor, train the model on its values.",
             ),
             click.option("--heal-steps", type=click.IntRange(min=1), help="Steps of one healing, instead of minutes."),
             click.option(

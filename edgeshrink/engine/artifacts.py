@@ -68,6 +68,8 @@ class Found:
         return tuple(sorted(file for file in self.path.rglob("*") if file.is_file()))
 
 
+_BESIDE = "adapters/"
+"""What stands beside the artifact of a build and is none."""
 _HINT = "name a .gguf, .pte or .onnx file, or a folder that `edgeshrink build` wrote"
 
 
@@ -78,7 +80,7 @@ def find_artifact(path: Path) -> Found:
     if not path.is_dir():
         raise UsageError(f"there is no {path}", hint=_HINT)
     if (path / MANIFEST_NAME).is_file():
-        names = [file.name for file in read_manifest(path).files]
+        names = [file.name for file in read_manifest(path).files if not file.name.startswith(_BESIDE)]
         if "comparison.json" in names:
             raise _several(path)
         for main in ("genai_config.json", ".gguf", ".pte", ".onnx"):

@@ -18,6 +18,8 @@ from edgeshrink.core.request import Request
 from edgeshrink.core.suite import Suite
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
+from edgeshrink.engine.adapters import check_adapters, open_adapters, ship_adapters, told_with
+from edgeshrink.engine.adapters_there import ask_for_adapters
 from edgeshrink.engine.climb import Built, climb, gated
 from edgeshrink.engine.device_sessions import Confirm, check_device_format
 from edgeshrink.engine.exporters.interface import Exporter
@@ -29,8 +31,10 @@ from edgeshrink.engine.opened import network_of, open_model
 from edgeshrink.engine.output import check_output, folder_name
 from edgeshrink.engine.place import matched, open_place
 from edgeshrink.engine.shrink.allowed import check_shrinking, may_shrink
-from edgeshrink.engine.shrink.smaller import Smaller, smaller
+from edgeshrink.engine.shrink.attempts import Other
+from edgeshrink.engine.shrink.smaller import Plain, smaller
 from edgeshrink.engine.shrink.source import Source
+from edgeshrink.engine.shrink.trained import may_train, trained_for_grid
 from edgeshrink.engine.situation import check_request, find_situation
 from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
 from edgeshrink.engine.summary import artifact_summary, source_summary, step_record, traded_away, version_notes
@@ -61,6 +65,7 @@ def build(
         return build_network(request, network, lock, may_install=may_install, listener=listener)
     check_request(request)
     check_shrinking(request)
+    check_adapters(request)
     store = Store()
     model = open_model(request)
     out = request.out or Path("edgeshrink-out") / folder_name(request, model.name)
@@ -83,6 +88,8 @@ def _build(
     workshop.check_before_work()
     maker = exporter(situation.format_name, workshop)
     maker.check_before_work()
+    adapters = open_adapters(workshop, situation.format_name)
+    ask_for_adapters(out, workshop, adapters, confirm)
     if suite is not None:
         keep_apart(suite, workshop.calibration_text)
     if lock is not None:
@@ -101,18 +108,37 @@ def _build(
         start = first(ladder, preferred_scheme(situation, ladder))
         _ask_for_disk(situation, start, store, confirm)
         built, rungs, tried = climb(workshop, maker, situation, start, suite)
-        report = _tell(workshop, maker, situation, built, rungs)
-        student: Path | None = None
-        if lock is None and may_shrink(workshop, built):
-            found = smaller(Source(workshop), situation, suite, tuple(zip(tried, rungs, strict=True)))
-            report = _tell_smaller(workshop, report, found)
+        shipped = ship_adapters(workshop, situation, built, suite, adapters)
+        report = told_with(_tell(workshop, maker, situation, built, rungs), shipped)
+        plain = tuple(zip(tried, rungs, strict=True))
+        found = None if adapters else _other_model(workshop, situation, suite, built, plain, lock)
+        if found is not None:
+            report = _tell_other(workshop, report, found)
             built = found.built or built
-            student = None if found.student is None else found.student.folder
-        now = lock_of(workshop.request, report, situation.target, situation.profile)
+        student = None if found is None or found.student is None else found.student.folder
+        now = lock_of(
+            workshop.request, report, situation.target, situation.profile, adapter_weights=workshop.adapter_weights
+        )
         if lock is not None:
             refuse_drift(lock, pins(now))
         given = workshop.model.facts.source.path
-        return write_build_folder(report, built.artifact, now, given, out, store.notes, student=student)
+        return write_build_folder(
+            report, built.artifact, now, given, out, store.notes, student=student, adapters=shipped
+        )
+
+
+def _other_model(
+    workshop: Workshop, situation: Situation, suite: Suite | None, built: Built, plain: Plain, lock: Lock | None
+) -> Other | None:
+    """Where quantization alone failed: the model trained for its grid, or else a smaller one; None where neither may
+    be tried."""
+    found: Other | None = None
+    if lock is None and may_train(workshop, built):
+        found = trained_for_grid(Source(workshop), situation, suite)
+    if lock is None and (found is None or found.built is None) and may_shrink(workshop, built):
+        further = smaller(Source(workshop), situation, suite, plain)
+        found = further if found is None else further.after(found)
+    return found
 
 
 def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Built, rungs: tuple[Rung, ...]) -> Report:
@@ -154,11 +180,12 @@ def _tell(workshop: Workshop, maker: Exporter, situation: Situation, built: Buil
     )
 
 
-def _tell_smaller(workshop: Workshop, report: Report, found: Smaller) -> Report:
-    """The report of a build that had to make a smaller model, or could not; its source is the model that was given."""
+def _tell_other(workshop: Workshop, report: Report, found: Other) -> Report:
+    """The report of a build that had to make another model, or could not; its source is the model that was given."""
     shrinkage = found.shrinkage
     if found.built is None or found.student is None or found.situation is None:
-        refusal = f"nothing smaller was made: {shrinkage.refusal}; nearest: {shrinkage.nearest}"
+        nearest = f"; nearest: {shrinkage.nearest}" if shrinkage.nearest else ""
+        refusal = f"nothing else was made: {shrinkage.refusal}{nearest}"
         return replace(report, shrinkage=shrinkage, notes=(*report.notes, refusal))
     student = found.student.workshop
     maker = exporter(found.situation.format_name, student)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from edgeshrink.core.bundle import (
 from edgeshrink.core.bundled import Bundled
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.manifest import ManifestFile
+from edgeshrink.core.plain import plain
 from edgeshrink.core.values import to_json
 from edgeshrink.engine.built import Built, read_built
 from edgeshrink.engine.bundle_manifest import engine_of, manifest_of
@@ -132,8 +134,20 @@ def write_bundle(
         refuse_loss(folder, staging, manifest)
         known = {file.name: file.sha256 for file in built.files}
         claims = sealed(staging, seal, manifest, known, listener)
-    told = (*chat_notes, *sentences(licences, accepted=accept_licence), *notes, *([_UNSIGNED] if was_signed else []))
+    said = (*chat_notes, *sentences(licences, accepted=accept_licence), *notes, *_adapters_apart(built))
+    told = (*said, *([_UNSIGNED] if was_signed else []))
     return Bundled(folder, manifest, claims, told)
+
+
+def _adapters_apart(built: Built) -> Iterator[str]:
+    """Adapters ship and are updated apart from their base."""
+    if not built.report.adapters:
+        return
+    names = plain(", ".join(one.name for one in built.report.adapters))
+    if built.report.artifact.format == "gguf":
+        yield f"Its adapters ({names}) are bundles of their own: edgeshrink bundle OUT/adapters/NAME.gguf --base OUT."
+    else:
+        yield f"Its adapters ({names}) are not in it: hand the files of OUT/adapters out beside it."
 
 
 def _kind_of(built: Built) -> BundleKind:

@@ -24,7 +24,8 @@ DEFAULT_CONTEXT_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What to run and how. `raw` leaves the chat template out."""
+    """What to run and how. `raw` leaves the chat template out. `adapter`: a name in the artifact's folder, a file of
+    runtime, or an adapter's folder."""
 
     artifact: Path
     system: str | None = None
@@ -36,6 +37,7 @@ class Conversation:
     context: int | None = None
     threads: int | None = None
     gpu_layers: int = 0
+    adapter: str | None = None
 
 
 def say(conversation: Conversation, prompt: str) -> Iterator[str]:
@@ -46,6 +48,11 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
     context = conversation.context or min(trained_context(found, otherwise=DEFAULT_CONTEXT_MAX), DEFAULT_CONTEXT_MAX)
     threads = conversation.threads or default_threads()
     with contextlib.ExitStack() as stack:
+        adapter = None
+        if conversation.adapter is not None:
+            from edgeshrink.engine.adapter_choice import ready_adapter
+
+            adapter = stack.enter_context(ready_adapter(conversation.adapter, conversation.artifact, found))
         with _native_errors_hidden():
             session = stack.enter_context(
                 runtime(found.runtime).load(
@@ -55,6 +62,7 @@ def say(conversation: Conversation, prompt: str) -> Iterator[str]:
                     delegate=default_delegate(found.format),
                     gpu_layers=conversation.gpu_layers,
                     all_logits=False,
+                    adapter=adapter,
                 )
             )
             ids = _prompt_ids(session, conversation, prompt)  # tokenizers are opened when first needed

@@ -17,8 +17,10 @@ from edgeshrink.core.suite import Suite
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
+from edgeshrink.engine.adapters import Pair, examined_pair, quality_of
 from edgeshrink.engine.artifacts import Found, find_artifact, trained_context
 from edgeshrink.engine.climb import gated
+from edgeshrink.engine.evaluated_pair import evaluated_pair
 from edgeshrink.engine.measured_report import artifact_in_brief
 from edgeshrink.engine.opened import given_name, open_model
 from edgeshrink.engine.output import check_output
@@ -26,6 +28,7 @@ from edgeshrink.engine.place import open_place
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.suite.attributed import attributed
 from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
+from edgeshrink.engine.suite.examination import Examination
 from edgeshrink.engine.suite.of_build import examination_of, gains_of_build
 from edgeshrink.engine.suite.run import run_suite
 from edgeshrink.engine.summary import source_summary, step_record
@@ -44,12 +47,20 @@ from edgeshrink.store.digests import remembered_tree_sha256
 REPORT = "report.json"
 
 
-def evaluate(artifact: Path, request: Request, *, attribute: bool = False, listener: Listener = silent) -> Report:
+def evaluate(
+    artifact: Path,
+    request: Request,
+    *,
+    attribute: bool = False,
+    adapter: str | None = None,
+    listener: Listener = silent,
+) -> Report:
     """Examine `artifact` against the model that `request` names, run its suite, and judge both by the profile's floor.
 
-    `attribute`: also ask which tensors each loss comes from. The report is written to the folder of `request`, where
-    it names one. UsageError where the artifact generates no text, or its reference is not known; RuntimeFailed where
-    its runtime refuses it.
+    `attribute`: also ask which tensors each loss comes from. `adapter` (a name in the artifact's folder, a file, or an
+    adapter's folder): the pair of both, against the reference with the same adapter. The report is written to the
+    folder of `request`, where it names one. UsageError where the artifact generates no text, or its reference is not
+    known; RuntimeFailed where its runtime refuses it.
     """
     suite = chosen_suite(request)
     if suite is None:
@@ -57,6 +68,8 @@ def evaluate(artifact: Path, request: Request, *, attribute: bool = False, liste
     found = find_artifact(artifact)
     if found.network:
         raise UsageError(f"{found.path} is a network: it generates no text", hint="`edgeshrink build` scores networks")
+    if adapter is not None and attribute:
+        raise UsageError("--attribute asks for tensors of the base alone", hint="leave --adapter out, or --attribute")
     if request.out is not None:
         check_output(request.out)
     recorded = _recorded(artifact)
@@ -71,21 +84,32 @@ def evaluate(artifact: Path, request: Request, *, attribute: bool = False, liste
         workshop.check_before_work()
         _refuse_other(workshop, source, artifact)
         _keep_apart(suite, workshop, None if recorded is None else recorded.compression)
-        report = _examined(workshop, suite, budget, found, attribute=attribute)
+        pair = None if adapter is None else evaluated_pair(workshop, adapter, artifact, found)
+        report = _examined(workshop, suite, budget, found, pair, attribute=attribute)
     return report if request.out is None else write_report_folder(report, request.out)
 
 
-def _examined(workshop: Workshop, suite: Suite, budget: Budget, found: Found, *, attribute: bool) -> Report:
+def _examined(
+    workshop: Workshop, suite: Suite, budget: Budget, found: Found, pair: Pair | None, *, attribute: bool
+) -> Report:
     request = workshop.request
     target, profile, on_this_host = find_device(request, None)
     told = artifact_in_brief(found, remembered_tree_sha256(found.path, workshop.store.notes, workshop.listener))
     subject = Subject(found.path, found.runtime, request.delegate or default_delegate(found.format))
-    quality = workshop.quality(subject, told.sha256, told.tensors, own_checks=None)
+    quality: Quality | Unmeasured
+    if pair is None:
+        quality = workshop.quality(subject, told.sha256, told.tensors, own_checks=None)
+    else:
+        quality = quality_of(workshop, pair)
     context = min(request.context or trained_context(found), trained_context(found))
     gains = gains_of_build(workshop, told.nbytes)
     examination = examination_of(workshop, suite, budget.quality, subject, told.sha256, context, gains)
-    if isinstance(examination, Unmeasured):
-        raise StepFailed(f"nothing can be compared here: {examination.reason}", hint="use a machine with more memory")
+    if pair is not None:
+        examination = examined_pair(examination, pair)
+    for one in (examination, quality):
+        if isinstance(one, Unmeasured):
+            raise StepFailed(f"nothing can be compared here: {one.reason}", hint="use a machine with more memory")
+    assert isinstance(examination, Examination) and isinstance(quality, Quality)
     behaviour = run_suite(examination)
     if attribute:
         failed = (line.slice for line in slice_lines(budget.quality, behaviour) if line.outcome == "FAIL")

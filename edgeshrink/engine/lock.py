@@ -30,8 +30,11 @@ from edgeshrink.store.digests import file_sha256
 _HINT = "build once without --locked to write a new lock, or restore what it pins"
 
 
-def lock_of(request: Request, report: Report, target: Target, profile: DeviceProfile) -> Lock:
-    """All pins of the finished build that `report` tells. Paths are named by their last part: a lock may travel."""
+def lock_of(
+    request: Request, report: Report, target: Target, profile: DeviceProfile, *, adapter_weights: tuple[str, ...] = ()
+) -> Lock:
+    """All pins of the finished build that `report` tells. Paths are named by their last part: a lock may travel.
+    `adapter_weights`: what adapters update, where there are any."""
     source = report.source
     assert source is not None
     student = None if report.shrinkage is None else report.shrinkage.student
@@ -41,6 +44,8 @@ def lock_of(request: Request, report: Report, target: Target, profile: DevicePro
         data["calibration"] = report.compression.calibration_sha256
     if matrix:
         data["importance matrix"] = file_sha256(matrix)
+    for adapter in report.adapters:
+        data |= {f"{_GIVEN}{adapter.name}": adapter.given_sha256, f"file {adapter.file}": adapter.sha256}
     return Lock(
         schema=LOCK_SCHEMA,
         model=LockedModel(
@@ -59,7 +64,9 @@ def lock_of(request: Request, report: Report, target: Target, profile: DevicePro
             context=report.context,
             imatrix=matrix.name if matrix else request.imatrix,
             tensor_types=request.tensor_types,
+            expert_types=request.expert_types,
             calibration=None if request.calibration is None else request.calibration.name,
+            adapter_weights=adapter_weights if report.artifact.format in _FIXED_GRAPHS else (),
         ),
         data=data,
         definitions=definitions(target, profile),
@@ -125,10 +132,12 @@ def pinned(request: Request, lock: Lock) -> Request:
         ("--delegate", request.delegate, wanted.delegate),
         ("--context", request.context, wanted.context),
         ("--tensor-type", request.tensor_types, wanted.tensor_types),
+        ("--expert-types", request.expert_types != "mix" and request.expert_types, wanted.expert_types),
         ("--revision", request.revision, lock.model.revision),
     ):
         if given and given != locked:
             raise UsageError(f"{flag} is {_told(given)}, and the lock says {_told(locked)}", hint=_HINT)
+    _refuse_other_adapters(request, lock)
     asked = asked_for(request, wanted.format)
     if asked is not None and wanted.scheme.lower() not in _meant(asked, wanted):
         raise UsageError(f"--scheme is {_told(asked)}, and the lock says {_told(wanted.scheme)}", hint=_HINT)
@@ -141,6 +150,7 @@ def pinned(request: Request, lock: Lock) -> Request:
         delegate=wanted.delegate or None,
         context=wanted.context or None,
         tensor_types=wanted.tensor_types,
+        expert_types=wanted.expert_types,
         revision=lock.model.revision if lock.model.hub_id else None,
     )
 
@@ -183,7 +193,20 @@ def refuse_drift(lock: Lock, now: Mapping[str, str]) -> None:
         raise DataError("this is not what the lock pins: " + "; ".join(found), hint=_HINT)
 
 
+def _refuse_other_adapters(request: Request, lock: Lock) -> None:
+    """Adapters are inputs that a lock pins and does not carry."""
+    pinned = sorted(name.removeprefix(_GIVEN) for name in lock.data if name.startswith(_GIVEN))
+    if len(pinned) != len(request.adapters):
+        raise UsageError(
+            f"--adapter names {len(request.adapters)} adapters, and the lock pins {', '.join(pinned) or 'none'}",
+            hint="name the folder of each: --adapter",
+        )
+
+
 _ADAPTER: TypeAdapter[Lock] = TypeAdapter(Lock)
+_GIVEN = "adapter "
+_FIXED_GRAPHS = ("onnx",)
+"""Formats whose artifact has places for updates, or has none."""
 _ALWAYS = ("edgeshrink", "numpy", "tokenizers", "sentencepiece", "safetensors")
 
 

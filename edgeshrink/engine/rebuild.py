@@ -105,6 +105,7 @@ def _request(manifest: BundleManifest, lock: Lock, inputs: Inputs) -> Request:
         scheme=locked.scheme,
         delegate=locked.delegate or None,
         tensor_types=locked.tensor_types,
+        expert_types=locked.expert_types,
         imatrix=str(inputs.imatrix) if named_matrix else locked.imatrix,
         calibration=inputs.calibration,
         context=locked.context or None,

@@ -42,6 +42,7 @@ def remake(
     situation = find_situation(request, model, None)
     with open_place(request, situation.profile, listener) as place, store.in_use():
         workshop = Workshop(request, model, store, listener, request.threads or default_threads(), place, _nothing)
+        workshop.adapter_weights = lock.request.adapter_weights
         workshop.check_before_work()
         maker = exporter(situation.format_name, workshop)
         maker.check_before_work()

@@ -11,6 +11,7 @@ from edgeshrink.core.request import Request
 from edgeshrink.core.target import Target
 from edgeshrink.devices.local import host_is, profile_for
 from edgeshrink.engine.opened import OpenModel
+from edgeshrink.errors import UsageError
 from edgeshrink.planning.gguf_metadata import model_metadata
 from edgeshrink.planning.requested import ALL, delegate_of, format_name, request_for, requested_scheme
 from edgeshrink.planning.resolve import Situation
@@ -25,6 +26,8 @@ def check_request(request: Request) -> None:
         requested_scheme(one, target)
         if request.format != ALL:
             delegate_of(one, target, name)
+    if request.expert_types != "mix" and "gguf" not in requested_formats(request, target):
+        raise UsageError("--expert-types is of a GGUF", hint="leave it out, or build --format gguf")
     if requested_formats(request, target) == ("gguf",):
         for _pattern, kind in request.tensor_types:
             quant_type(kind)

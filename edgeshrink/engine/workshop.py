@@ -31,6 +31,7 @@ from edgeshrink.engine.place import Place
 from edgeshrink.engine.sessions import session_step
 from edgeshrink.engine.situation import find_situation, gguf_header
 from edgeshrink.engine.steps import evaluation, export_gguf, importance, measuring, pretokenizer, reference
+from edgeshrink.engine.trained_codes import trained_grid
 from edgeshrink.errors import PlanError
 from edgeshrink.evaluate.reference import reference_fits
 from edgeshrink.evaluate.subject import Subject
@@ -71,6 +72,8 @@ class Workshop:
     """Asked before a Python or packages are brought to a device."""
     teacher: Workshop | None = None
     """Of the model that this one was made smaller from: what it is compared with. None: with its own source."""
+    adapter_weights: tuple[str, ...] = ()
+    """What adapters will update, as transformers names it: an artifact whose graph is fixed needs places for that."""
     used: list[Stored] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -123,7 +126,8 @@ class Workshop:
 
     def gguf(self, plan: Plan) -> Finished:
         """The GGUF of `plan`: an artifact, or the reference that every format is compared with."""
-        matrix = self.importance_file if plan.uses_imatrix else None
+        trained = trained_grid(self.model.facts, plan)
+        matrix = self.importance_file if plan.uses_imatrix and trained is None else None
         step = export_gguf.ExportGguf(
             facts=self.model.facts,
             source_sha256=self.source_sha256,
@@ -131,6 +135,7 @@ class Workshop:
             header=gguf_header(self.model, scheme=plan.scheme, pre=self.pre),
             importance=None if matrix is None else (matrix.path, matrix.sha256),
             threads=self.threads,
+            trained=trained,
         )
         return Finished.file(self.run(step), export_gguf.FILE)
 

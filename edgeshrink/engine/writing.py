@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgeshrink.catalog.licence_files import find_licence_files
 from edgeshrink.core.lock import LOCK_NAME, Lock
 from edgeshrink.core.report import Comparison, Report
+from edgeshrink.engine.adapters import Shipped
 from edgeshrink.engine.artifacts import Finished
 from edgeshrink.engine.installed import versions
 from edgeshrink.engine.lock import lock_text
@@ -35,11 +37,12 @@ def write_build_folder(
     notes: Notes,
     *,
     student: Path | None = None,
+    adapters: Sequence[Shipped] = (),
 ) -> Report:
     """All that a build leaves behind, in `folder`; the report that knows where it stands.
 
     `source` is the model's folder or file: the licence texts in it go along. `student`: the smaller model that the
-    artifact was made from, where there is one.
+    artifact was made from, where there is one. `adapters` go into a folder of their own.
     """
     name = report.artifact.file
     with staged(folder) as staging:
@@ -48,6 +51,9 @@ def write_build_folder(
             placed = f"{name}/{inside}" if report.artifact.files else name
             place(file, placed, staging, folder, sha256, notes)
             known[placed] = sha256
+        for one in adapters:
+            place(one.file, one.told.file, staging, folder, one.told.sha256, notes)
+            known[one.told.file] = one.told.sha256
         if student is not None:
             shutil.copytree(student, staging / STUDENT)
         _write_reports(report, staging)

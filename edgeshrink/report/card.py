@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from edgeshrink.core.quality import LayerError, NetworkQuality
 from edgeshrink.core.report import Report
+from edgeshrink.report.adapters_card import adapters_section
 from edgeshrink.report.behaviour_card import behaviour_section
 from edgeshrink.report.behaviour_rows import other_lines
 from edgeshrink.report.device_told import measured_on
@@ -38,6 +39,7 @@ def model_card(report: Report) -> str:
         _verdict(report),
         _quality(report),
         _behaviour(report),
+        adapters_section(report),
         _speed(report),
         _limits(report),
     )

@@ -14,6 +14,7 @@ from edgeshrink.core.report import Report
 from edgeshrink.core.shrinking import Shrinkage
 from edgeshrink.core.verdict import Outcome, VerdictLine
 from edgeshrink.report import charts
+from edgeshrink.report.adapters_told import adapter_rows, adapters_text, compared_text
 from edgeshrink.report.behaviour_page import behaviour_page
 from edgeshrink.report.behaviour_rows import other_lines, slice_rows, worst_first
 from edgeshrink.report.behaviour_told import loss_text
@@ -97,6 +98,9 @@ def report_to_html(report: Report) -> str:
         lines=[_line(report, line) for line in other_lines(report.verdict, report.behaviour)],
         behaviour=None if report.behaviour is None else behaviour_page(report.behaviour, report.verdict),
         shrinkage=None if report.shrinkage is None else shrinkage_page(report.shrinkage),
+        adapters=adapter_rows(report),
+        adapters_text=adapters_text(report),
+        adapters_compared=compared_text(report),
         figures=_figures(report),
         compared=None if quality is None else compared_on(quality),
         quality_rows=tuple(quality_rows(quality)),

@@ -93,6 +93,7 @@ class StepPage:
     facts: tuple[tuple[str, str], ...]
     digests: tuple[tuple[str, str], ...]
     considered: tuple[tuple[str, str, str], ...]
+    stages: tuple[RungLine, ...]
     figures: tuple[charts.Figure, ...]
     checks: tuple[CheckLine, ...]
     sources: tuple[SourceLine, ...]
@@ -138,6 +139,7 @@ def step_page(step: ShrinkStep, id: str = "step-1") -> StepPage:
         facts=(*step_facts(step), ("Took", duration(step.seconds))),
         digests=tuple(_digests(step)),
         considered=tuple(_considered(step)),
+        stages=tuple(_rung(index, stage, ships=False) for index, stage in enumerate(step.stages)),
         figures=tuple(_figures(step, id)),
         checks=() if record is None else check_lines(record),
         sources=() if record is None else source_lines(record),

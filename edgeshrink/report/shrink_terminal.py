@@ -49,6 +49,8 @@ def render_step(step: ShrinkStep, verdict: Verdict | None = None) -> RenderableT
         parts.append(item("!", told, "yellow"))
     if step.pruning is not None:
         parts += _considered(step.pruning)
+    if step.stages:
+        parts += [Text(), *_rungs(step.stages)]
     if step.failures:
         parts += [Text(), *_failures(step.failures)]
     if step.behaviour is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from edgeshrink.core.shrinking import ModelBrief, PruningTold, Shrinkage, ShrinkStep, SliceFailures
+from edgeshrink.core.shrinking import Learnt, ModelBrief, PruningTold, Shrinkage, ShrinkStep, SliceFailures
 from edgeshrink.core.training import ObjectiveSettings, TextSource, TrainingRecord
 from edgeshrink.report.format import human, human_bytes, listed, number, plain
 
@@ -18,6 +18,8 @@ _AXES = {
     "ffn": "feed-forward width",
     "heads": "attention heads",
     "kv_heads": "key-value heads",
+    "experts": "experts a layer",
+    "expert_ffn": "width of an expert",
 }
 _DIVERGENCES = {
     "forward": "forward KL to the teacher",
@@ -89,6 +91,11 @@ def objective_text(objective: ObjectiveSettings) -> str:
     """`forward KL to the teacher at temperature 2, with 10.0 % cross-entropy of the text`."""
     if objective.kind == "sequence":
         return "cross-entropy of texts that the teacher wrote"
+    if objective.kind == "text":
+        return "cross-entropy of the given text"
+    if objective.kind == "preference":
+        anchor = f", and {number(objective.anchor)} times the forward KL to it" if objective.anchor else ""
+        return f"{objective.preference_loss.upper()} (beta {objective.beta:g}) of pairs against the teacher{anchor}"
     text = _DIVERGENCES[objective.divergence]
     if objective.divergence.startswith("skew"):
         text += f" (skew {number(objective.skew)})"
@@ -98,6 +105,10 @@ def objective_text(objective: ObjectiveSettings) -> str:
         text += f" at temperature {objective.temperature:g}"
     if objective.cross_entropy:
         text += f", with {human(objective.cross_entropy, 'share')} cross-entropy of the text"
+    if objective.kind == "grid":
+        text += ", of weights rounded as the file has them"
+    if objective.kind == "tool-policy":
+        text += f", and cross-entropy at the tokens that decide, {objective.decision_weight} times as heavy"
     if objective.kind == "hidden":
         more = " and attention relations" if objective.relations else ""
         text += f", and hidden states{more} of mapped layers with weight {objective.hidden_weight:g}"
@@ -210,6 +221,18 @@ def step_facts(step: ShrinkStep) -> Iterator[tuple[str, str]]:
         yield from _pruning_facts(step.pruning)
     if step.training is not None:
         yield from training_facts(step.training)
+    for one in step.learnt:
+        yield plain(one.name[:1].upper() + one.name[1:]), learnt_text(one)
+
+
+def learnt_text(learnt: Learnt) -> str:
+    """`31 -> 4 of 200 (15.5 % -> 2.0 %; teacher 3): ...`."""
+    if not learnt.items:
+        return f"no held-out items: {plain(learnt.what)}"
+    shares = f"{human(learnt.before / learnt.items, 'share')} -> {human(learnt.after / learnt.items, 'share')}"
+    teacher = "" if learnt.teacher is None else f"; the teacher {learnt.teacher:,}"
+    counts = f"{learnt.before:,} -> {learnt.after:,} of {learnt.items:,} ({shares}{teacher})"
+    return f"{counts}: {plain(learnt.what)}"
 
 
 def training_facts(record: TrainingRecord) -> Iterator[tuple[str, str]]:

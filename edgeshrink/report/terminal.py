@@ -13,6 +13,7 @@ from edgeshrink.core.quality import NetworkQuality
 from edgeshrink.core.reading import Reading, Unmeasured
 from edgeshrink.core.report import Report
 from edgeshrink.core.verdict import Outcome
+from edgeshrink.report.adapters_terminal import render_adapters
 from edgeshrink.report.behaviour_rows import other_lines
 from edgeshrink.report.behaviour_terminal import render_behaviour
 from edgeshrink.report.device_terminal import add_where, device_parts, partial_item
@@ -67,6 +68,8 @@ def render_report(report: Report) -> RenderableType:
     if report.behaviour is not None:
         built = report.compression is not None
         parts += [Text(), render_behaviour(report.behaviour, report.verdict, brief=built)]
+    if report.adapters:
+        parts += [Text(), render_adapters(report)]
     parts += [*_measured(report.measurements), *device_parts(report)]
     if report.artifact.delegation is not None:
         parts += [item("!", text, "yellow") for text in duplicate_texts(report.artifact.delegation)]

@@ -119,6 +119,7 @@ def _request(request: LockedRequest) -> Json:
         "context": request.context,
         "imatrix": request.imatrix,
         "tensor_types": [list(pair) for pair in request.tensor_types],
+        **({} if request.expert_types == "mix" else {"expert_types": request.expert_types}),
         "calibration": request.calibration,
     }
 

@@ -25,7 +25,7 @@ def cut_of(scores: Scores, shape: Shape, before: Shape, depth: DepthMethod = "bl
         layers=layers,
         ffn=_per_layer(scores.ffn, "ffn", layers, shape.ffn, before.ffn),
         groups=_per_layer(scores.groups, "heads", layers, shape.kv_heads, before.kv_heads),
-        hidden=_highest(_scored(scores.hidden, "hidden"), shape.hidden)
+        hidden=highest(_scored(scores.hidden, "hidden"), shape.hidden)
         if shape.hidden < before.hidden
         else tuple(range(before.hidden)),
     )
@@ -35,7 +35,7 @@ def _layers(scores: Scores, kept: int, there: int, depth: DepthMethod) -> tuple[
     if kept == there:
         return tuple(range(there))
     if depth == "block-influence":
-        return _highest(_scored(scores.layers, depth), kept)
+        return highest(_scored(scores.layers, depth), kept)
     if len(scores.order) < there - kept:
         raise PlanError(
             f"measured-kl has ordered {len(scores.order)} layers for removal, {there - kept} are to go",
@@ -51,7 +51,7 @@ def _per_layer(
     if kept == there:
         return (tuple(range(there)),) * len(layers)
     found = _scored(scored, name)
-    return tuple(_highest(found[layer], kept) for layer in layers)
+    return tuple(highest(found[layer], kept) for layer in layers)
 
 
 def _scored(found: NDArray[np.float64] | None, name: str) -> NDArray[np.float64]:
@@ -60,7 +60,7 @@ def _scored(found: NDArray[np.float64] | None, name: str) -> NDArray[np.float64]
     return found
 
 
-def _highest(scored: NDArray[np.float64], kept: int) -> tuple[int, ...]:
+def highest(scored: NDArray[np.float64], kept: int) -> tuple[int, ...]:
     """The `kept` highest, ascending by number."""
     order = np.argsort(-scored, kind="stable")
     return tuple(int(number) for number in np.sort(order[:kept]))

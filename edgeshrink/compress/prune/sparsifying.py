@@ -48,6 +48,7 @@ class Sparsified:
 
 def zeros_for(facts: ModelFacts, kept: float, method: SparseMethod) -> float:
     """The share of the blocks' matrices to zero so that `kept` of all parameters are left. PlanError where none is."""
+    check_shape(facts, Shape.of(facts))
     plans = [plan for plan in layout(facts) if plan.source]
     total = sum(plan.elements for plan in plans)
     matrices = sum(plan.elements for plan in plans if _input_name(plan.source) is not None)

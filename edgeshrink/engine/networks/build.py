@@ -63,6 +63,7 @@ def build_network(
 def _refuse_language_options(request: Request) -> None:
     for flag, given in (
         ("--tensor-type", bool(request.tensor_types)),
+        ("--expert-types", request.expert_types != "mix"),
         ("--imatrix", request.imatrix != "default"),
         ("--context", request.context is not None),
         ("--gpu-layers", request.gpu_layers > 0),

@@ -13,7 +13,7 @@ from edgeshrink.core.request import Request
 from edgeshrink.core.target import NetworkFormat, Target
 from edgeshrink.engine.output import check_output
 from edgeshrink.engine.situation import find_device
-from edgeshrink.errors import DataError, PlanError
+from edgeshrink.errors import DataError, PlanError, UsageError
 from edgeshrink.planning.network_schemes import delegate_computes
 from edgeshrink.planning.networks import predict_network
 from edgeshrink.planning.requested import (
@@ -78,6 +78,8 @@ def network_formats(target: Target, source: NetworkSource) -> tuple[str, ...]:
 
 def check_network_request(request: Request) -> None:
     """Refuse a wrong flag or a missing extra before the network is asked what it is, which takes torch a while."""
+    if request.adapters:
+        raise UsageError("--adapter is for language models, and this is another network", hint="leave it out")
     target, _, _ = find_device(request, None)
     name = network_format(request, target)
     requested_network_scheme(request, target)

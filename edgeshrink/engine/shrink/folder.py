@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from edgeshrink.bundle.licences.expressions import judge_licence
 from edgeshrink.catalog.licence_files import find_licence_files
@@ -38,12 +40,23 @@ def check_student_folder(folder: Path, *models: str | None) -> None:
         raise UsageError(f"cannot write to {parent}", hint="name another place with -o")
 
 
-def write_student_folder(step: ShrinkStep, verdict: Verdict | None, model: Path, teacher: Path, folder: Path) -> None:
-    """Copy `model`, the licence texts of `teacher`, and write what tells of `step` beside them."""
+def write_student_folder(
+    step: ShrinkStep,
+    verdict: Verdict | None,
+    model: Path,
+    teacher: Path,
+    folder: Path,
+    *,
+    beside: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Copy `model`, the licence texts of `teacher`, and write what tells of `step` beside them, and the texts of
+    `beside` by the names of their files."""
     with whole_folder(folder) as new:
         shutil.copytree(model, new, dirs_exist_ok=True)
-        for text in find_licence_files(teacher):
-            shutil.copyfile(text, new / text.name)
+        for licence in find_licence_files(teacher):
+            shutil.copyfile(licence, new / licence.name)
+        for name, text in beside.items():
+            (new / name).write_text(text, encoding="utf-8")
         (new / CARD).write_text(student_card(step, judge_licence, verdict), encoding="utf-8")
         (new / PAGE).write_text(step_to_html(step, verdict), encoding="utf-8")
         if step.training is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeshrink.core.behaviour import Behaviour
 from edgeshrink.core.budget import QualityFloor
 from edgeshrink.core.gates import SliceGate, default_gates
-from edgeshrink.core.reading import Measured, Unmeasured
+from edgeshrink.core.reading import Measured, Reading, Unmeasured
 from edgeshrink.core.request import Request
 from edgeshrink.core.training import GateCheck
 from edgeshrink.core.verdict import Verdict
@@ -42,9 +42,19 @@ def gate_check(floor: QualityFloor, behaviour: Behaviour | Unmeasured, step: int
 
 def mean_kl(behaviour: Behaviour | Unmeasured) -> float | None:
     """On general text, nats a token; None where it was not read."""
-    general = None if isinstance(behaviour, Unmeasured) else behaviour.slice(GENERAL)
+    found = mean_kl_of(behaviour)
+    return found.value if isinstance(found, Measured) else None
+
+
+def mean_kl_of(behaviour: Behaviour | Unmeasured | None) -> Reading:
+    """The same as a reading, with why there is none."""
+    if behaviour is None:
+        return Unmeasured("no suite was run")
+    if isinstance(behaviour, Unmeasured):
+        return behaviour
+    general = behaviour.slice(GENERAL)
     metric = None if general is None else general.metric("mean KL")
-    return metric.candidate.value if metric is not None and isinstance(metric.candidate, Measured) else None
+    return Unmeasured(f"the suite has no {GENERAL}") if metric is None else metric.candidate
 
 
 def _worst(behaviour: Behaviour | Unmeasured) -> str:

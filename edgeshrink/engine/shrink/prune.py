@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import get_args
 
 import edgeshrink
+from edgeshrink.catalog.expert_usage import usage_text
 from edgeshrink.compress.calibration import calibration_text
 from edgeshrink.compress.prune.interface import method
 from edgeshrink.compress.prune.sparsifying import SparseMethod, zeros_for
+from edgeshrink.core.budget import QualityFloor
 from edgeshrink.core.events import Listener, silent
+from edgeshrink.core.expert_usage import USAGE_FILE
 from edgeshrink.core.reading import Unmeasured
 from edgeshrink.core.shrinking import SHRINK_SCHEMA, ModelBrief, PruningTold, ShrinkStep
 from edgeshrink.core.shrinking_request import PruneRequest
@@ -22,12 +25,15 @@ from edgeshrink.engine.place import open_place
 from edgeshrink.engine.shrink.cut import Pruned, axes_of, cut_to, zeroed
 from edgeshrink.engine.shrink.cycles import Healing, healed_in_cycles
 from edgeshrink.engine.shrink.examined import Look, check_looks, examined, look_of
+from edgeshrink.engine.shrink.expert_cuts import scored
+from edgeshrink.engine.shrink.experts import Held, check_experts, fewer_experts
 from edgeshrink.engine.shrink.failures import failures_of
 from edgeshrink.engine.shrink.folder import check_student_folder, live_page, write_student_folder
 from edgeshrink.engine.shrink.judged import floor_of, verdict_of
 from edgeshrink.engine.shrink.learning_text import check_data
 from edgeshrink.engine.shrink.source import Source, open_source, require_torch
 from edgeshrink.engine.shrink.teaching import page_writer
+from edgeshrink.engine.shrink.told import step_told
 from edgeshrink.engine.situation import find_device
 from edgeshrink.engine.suite.chosen import chosen_suite, keep_apart
 from edgeshrink.errors import UsageError
@@ -46,10 +52,13 @@ def prune(request: PruneRequest, *, listener: Listener = silent) -> tuple[Shrink
     out = given.out or Path("edgeshrink-pruned")
     check_student_folder(out, given.model)
     check_data(() if request.teaching is None else request.teaching.data)
-    goal = goal_of(request)
-    for asked in map(method, request.methods):
-        if not asked.structured:
-            refuse_zeros(goal, asked.name)
+    if request.experts is not None:
+        _refuse_beside_experts(request)
+    else:
+        goal = goal_of(request)
+        for asked in map(method, request.methods):
+            if not asked.structured:
+                refuse_zeros(goal, asked.name)
     suite, floor = chosen_suite(given), floor_of(given)
     check_looks(request.teaching, suite)
     text = calibration_text(given.calibration)
@@ -59,6 +68,8 @@ def prune(request: PruneRequest, *, listener: Listener = silent) -> tuple[Shrink
     store = Store()
     with store.in_use(), open_place(given, profile, listener) as place:
         original = open_source(given, store, place, listener)
+        if request.experts is not None:
+            return _with_fewer_experts(original, request, suite, floor, out)
         pruned, record = _made(original, request, suite, look_of(original, suite, floor), out)
         behaviour = None if suite is None else examined(original, pruned.source, suite, floor)
         found = None if isinstance(behaviour, Unmeasured) else behaviour
@@ -81,6 +92,45 @@ def prune(request: PruneRequest, *, listener: Listener = silent) -> tuple[Shrink
         verdict = None if behaviour is None else verdict_of(floor, behaviour)
         write_student_folder(step, verdict, pruned.source.folder, original.folder, out)
     return step, verdict
+
+
+def _with_fewer_experts(
+    original: Source, request: PruneRequest, suite: Suite | None, floor: QualityFloor, out: Path
+) -> tuple[ShrinkStep, Verdict | None]:
+    """The verdict is that of a stage that was refused, if one was."""
+    assert request.experts is not None
+    check_experts(original, request.experts)
+    situation = None if request.scheme is None else situation_for(original)
+    look = look_of(original, suite, floor)
+    done = fewer_experts(Held(original, request, suite, floor, page_writer(live_page(out)), situation, look))
+    pruned = done.pruned
+    step = step_told(
+        "prune",
+        title(original.brief(), pruned.source.brief(), pruned.told),
+        original.brief(),
+        replace(pruned.source.brief(), name=out.name),
+        original.brief(),
+        seconds=original.seconds,
+        pruning=pruned.told,
+        training=done.record,
+        behaviour=done.behaviour,
+        command=request.command,
+        notes=done.notes,
+        stages=done.stages,
+    )
+    beside = {USAGE_FILE: usage_text(scored(pruned.source).usage)}
+    write_student_folder(step, done.verdict, pruned.source.folder, original.folder, out, beside=beside)
+    return step, done.refusal or done.verdict
+
+
+def _refuse_beside_experts(request: PruneRequest) -> None:
+    """UsageError for goals of a dense model beside --experts and --expert-ffn."""
+    goals = (request.share, request.artifact_bytes, request.peak_rss_bytes, request.decode_tok_s)
+    if any(value is not None for value in goals) or request.methods or request.cycles > 1:
+        raise UsageError(
+            "--experts and --expert-ffn are goals of their own",
+            hint="leave out --params, --to-bytes, --to-ram, --to-speed, --method and --cycles, or cut in two commands",
+        )
 
 
 def goal_of(request: PruneRequest) -> Goal:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgeshrink.catalog.texts import Text
-from edgeshrink.compress.prune.cuts import cut_to_json
-from edgeshrink.compress.prune.measuring import measure
+from edgeshrink.compress.prune.experts.cut import ExpertCut
+from edgeshrink.compress.prune.measuring import cut_json, measure
 from edgeshrink.core.events import Listener
 from edgeshrink.core.shape import Cut
 from edgeshrink.errors import StepFailed
@@ -25,7 +25,7 @@ class MeasureCuts:
     model: Path
     model_sha256: str
     text: Text
-    cuts: tuple[Cut, ...] = field(repr=False)
+    cuts: tuple[Cut, ...] | tuple[ExpertCut, ...] = field(repr=False)
     threads: int
     tools: Mapping[str, str] = field(hash=False)
     id: ClassVar[str] = "measure-cuts"
@@ -34,7 +34,7 @@ class MeasureCuts:
     def key_parts(self) -> Mapping[str, Any]:
         return {
             "inputs": {"model": self.model_sha256, "text": self.text.sha256},
-            "parameters": {"cuts": [cut_to_json(cut) for cut in self.cuts]},
+            "parameters": {"cuts": [cut_json(cut) for cut in self.cuts]},
             "tools": dict(self.tools),
         }
 

@@ -14,7 +14,8 @@ from edgeshrink.evaluate.reference import read_reference, write_reference
 
 @dataclass(frozen=True)
 class RunReference:
-    """Result: a folder that `evaluate.reference.read_reference` reads."""
+    """Result: a folder that `evaluate.reference.read_reference` reads. `adapter`: a GGUF of updates that run beside the
+    model's weights, and its digest."""
 
     gguf: Path
     gguf_sha256: str
@@ -23,12 +24,14 @@ class RunReference:
     context: int
     threads: int
     runtime_build: str
+    adapter: tuple[Path, str] | None = None
     id: ClassVar[str] = "reference"
     version: ClassVar[int] = 3
 
     def key_parts(self) -> Mapping[str, Any]:
+        adapter = {} if self.adapter is None else {"adapter": self.adapter[1]}
         return {
-            "inputs": {"gguf": self.gguf_sha256, "text": self.text.sha256},
+            "inputs": {"gguf": self.gguf_sha256, "text": self.text.sha256, **adapter},
             "parameters": {"context": self.context, "name": self.name},
             "tools": {"runtime": self.runtime_build},
         }
@@ -43,6 +46,7 @@ class RunReference:
             name=self.name,
             context=self.context,
             threads=self.threads,
+            adapter=None if self.adapter is None else self.adapter[0],
             listener=listener,
         )
 
