@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from edgeshrink.commands.options import json_option, json_text, show
+from edgeshrink.commands.ranges import FiniteRange
 from edgeshrink.report.format import human_bytes, plain
 from edgeshrink.store import Decision, Store
 
@@ -105,7 +106,7 @@ def why(as_json: bool) -> int:
 
 
 @command.command("gc")
-@click.option("--keep-days", type=click.FloatRange(min=0), default=30, show_default=True, help="Spare younger results.")
+@click.option("--keep-days", type=FiniteRange(min=0), default=30, show_default=True, help="Spare younger results.")
 @click.option("--runners", is_flag=True, help="Also runners for devices, objects and sources of other versions.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 def gc(keep_days: float, runners: bool, dry_run: bool) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgeshrink.commands.options import json_option, request_of, show, strict_option, target_options
+from edgeshrink.commands.ranges import FiniteRange
 from edgeshrink.commands.suite_options import suite_options
 
 
@@ -22,7 +23,7 @@ from edgeshrink.commands.suite_options import suite_options
 @suite_options
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0, max=1000),
+    type=FiniteRange(min=0, max=1000),
     default=5.0,
     show_default=True,
     metavar="PERCENT",

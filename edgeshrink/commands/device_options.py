@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from edgeshrink.commands.ranges import FiniteRange
 from edgeshrink.core.session import CoolDown, SessionOptions
 from edgeshrink.errors import UsageError
 
@@ -29,7 +30,7 @@ def session_options(function: F) -> F:
         ),
         click.option(
             "--sustain",
-            type=click.FloatRange(min=0.0, max=240.0),
+            type=FiniteRange(min=0.0, max=240.0),
             default=0.0,
             metavar="MINUTES",
             help="On a device: decode on for so long; speed and temperature over time, throttling named.",

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
+from edgeshrink.commands.ranges import FiniteRange
 from edgeshrink.commands.training_options import refuse_idle
 from edgeshrink.core.shrinking_request import Sampling
 from edgeshrink.core.training import LoraSettings, ObjectiveName, ObjectiveSettings, PreferenceLoss
@@ -89,14 +90,14 @@ def objective_options(function: F) -> F:
             ),
             click.option(
                 "--beta",
-                type=click.FloatRange(min=0, min_open=True),
+                type=FiniteRange(min=0, min_open=True),
                 default=_OBJECTIVE.beta,
                 show_default=True,
                 help="preference: how close the student stays to the teacher.",
             ),
             click.option(
                 "--anchor",
-                type=click.FloatRange(min=0),
+                type=FiniteRange(min=0),
                 default=_OBJECTIVE.anchor,
                 show_default=True,
                 help="preference: weight of the divergence to the teacher on what was chosen.",
@@ -113,7 +114,7 @@ def objective_options(function: F) -> F:
                 type=click.IntRange(min=1),
                 help="Train low-rank updates of this rank and freeze the rest; the result is an adapter.",
             ),
-            click.option("--lora-alpha", type=click.FloatRange(min=0, min_open=True), help="[default: twice the rank]"),
+            click.option("--lora-alpha", type=FiniteRange(min=0, min_open=True), help="[default: twice the rank]"),
             click.option(
                 "--lora-targets",
                 metavar="NAMES",

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import click
 
 from edgeshrink.commands.options import json_option, request_of, show, size
+from edgeshrink.commands.ranges import FiniteRange
 from edgeshrink.commands.suite_options import suite_options
 from edgeshrink.commands.training_options import (
     OF_TRAINING,
@@ -28,7 +29,7 @@ from edgeshrink.errors import UsageError
 @click.option(
     "--params",
     "share",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
     help="Of the parameters that are kept, embeddings included: 0.67.",
 )
@@ -45,7 +46,7 @@ from edgeshrink.errors import UsageError
 @click.option(
     "--to-speed",
     "decode_tok_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     metavar="TOK_S",
     help="Decode speed to reach there.",
 )

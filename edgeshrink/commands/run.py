@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgeshrink.commands.ranges import FiniteRange
+
 
 @click.command("run")
 @click.argument("artifact", type=click.Path(path_type=Path))
@@ -13,8 +15,8 @@ import click
 @click.option("--system", help="A system message before the prompt.")
 @click.option("--raw", is_flag=True, help="Continue the prompt as it is; the chat template is left out.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=256, show_default=True)
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True, help="0 is greedy.")
-@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=0.95, show_default=True)
+@click.option("--temperature", type=FiniteRange(min=0), default=0.0, show_default=True, help="0 is greedy.")
+@click.option("--top-p", type=FiniteRange(min=0, max=1, min_open=True), default=0.95, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--context", type=click.IntRange(min=16), help="Tokens of context; the model's own when left out.")
 @click.option("--threads", type=click.IntRange(min=1))

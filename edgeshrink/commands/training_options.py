@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 import click
 from click.core import ParameterSource
 
+from edgeshrink.commands.ranges import FiniteRange
 from edgeshrink.core.request import HEAL_MINUTES, Shrink
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.training import Divergence, ObjectiveSettings, OptimizerName, Parallel, Precision, TrainingSettings
@@ -39,7 +40,7 @@ def training_options(function: F) -> F:
                 "again. Never what the suite asks.",
             ),
             click.option("--steps", type=click.IntRange(min=1), help="How long: steps of --batch-tokens."),
-            click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long: minutes."),
+            click.option("--minutes", type=FiniteRange(min=0, min_open=True), help="How long: minutes."),
             click.option(
                 "--batch-tokens",
                 type=click.IntRange(min=64),
@@ -54,9 +55,7 @@ def training_options(function: F) -> F:
                 show_default=True,
                 help="Tokens a row; never more than the model's context.",
             ),
-            click.option(
-                "--rate", type=click.FloatRange(min=0, min_open=True), help="Learning rate; by size if left out."
-            ),
+            click.option("--rate", type=FiniteRange(min=0, min_open=True), help="Learning rate; by size if left out."),
             click.option(
                 "--optimizer",
                 type=click.Choice(get_args(OptimizerName)),
@@ -72,14 +71,14 @@ def training_options(function: F) -> F:
             ),
             click.option(
                 "--temperature",
-                type=click.FloatRange(min=0, min_open=True),
+                type=FiniteRange(min=0, min_open=True),
                 default=_OBJECTIVE.temperature,
                 show_default=True,
                 help="Of both distributions.",
             ),
             click.option(
                 "--cross-entropy",
-                type=click.FloatRange(0, 1),
+                type=FiniteRange(0, 1),
                 default=_OBJECTIVE.cross_entropy,
                 show_default=True,
                 help="Share of the loss that the text itself has.",
@@ -87,7 +86,7 @@ def training_options(function: F) -> F:
             click.option("--cached", is_flag=True, help="Let the teacher read the text once, into a compact cache."),
             click.option(
                 "--on-policy",
-                type=click.FloatRange(0, 1),
+                type=FiniteRange(0, 1),
                 default=_OBJECTIVE.on_policy,
                 show_default=True,
                 help="Share of the steps whose text the student writes itself.",
@@ -231,7 +230,7 @@ def shrink_options(function: F) -> F:
             click.option("--heal-steps", type=click.IntRange(min=1), help="Steps of one healing, instead of minutes."),
             click.option(
                 "--heal-minutes",
-                type=click.FloatRange(min=0, min_open=True),
+                type=FiniteRange(min=0, min_open=True),
                 help=f"Minutes of one healing. [default: {HEAL_MINUTES:g}]",
             ),
         )

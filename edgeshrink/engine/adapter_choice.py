@@ -12,7 +12,7 @@ from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plain import plain
 from edgeshrink.core.report import Report, SourceSummary
 from edgeshrink.core.request import Request
-from edgeshrink.engine.adapters import SUFFIXES, check_base, same_base
+from edgeshrink.engine.adapters_opened import SUFFIXES, check_base, same_base
 from edgeshrink.engine.adapters_there import base_of, report_there
 from edgeshrink.engine.artifacts import Found
 from edgeshrink.engine.opened import given_name, open_model, source_digest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeshrink.core.plain import plain
 from edgeshrink.core.report import Report
-from edgeshrink.engine.adapters import OpenAdapter
+from edgeshrink.engine.adapters_opened import OpenAdapter
 from edgeshrink.engine.device_sessions import Confirm
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.errors import DataError, UsageError

@@ -18,7 +18,8 @@ from edgeshrink.core.request import Request
 from edgeshrink.core.suite import Suite
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
-from edgeshrink.engine.adapters import check_adapters, open_adapters, ship_adapters, told_with
+from edgeshrink.engine.adapters import ship_adapters, told_with
+from edgeshrink.engine.adapters_opened import check_adapters, open_adapters
 from edgeshrink.engine.adapters_there import ask_for_adapters
 from edgeshrink.engine.climb import Built, climb, gated
 from edgeshrink.engine.device_sessions import Confirm, check_device_format
@@ -133,7 +134,7 @@ def _other_model(
     """Where quantization alone failed: the model trained for its grid, or else a smaller one; None where neither may
     be tried."""
     found: Other | None = None
-    if lock is None and may_train(workshop, built):
+    if lock is None and may_train(workshop, situation, built):
         found = trained_for_grid(Source(workshop), situation, suite)
     if lock is None and (found is None or found.built is None) and may_shrink(workshop, built):
         further = smaller(Source(workshop), situation, suite, plain)

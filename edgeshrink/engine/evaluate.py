@@ -17,7 +17,7 @@ from edgeshrink.core.suite import Suite
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.devices.cpu import default_threads
 from edgeshrink.devices.local import host_facts
-from edgeshrink.engine.adapters import Pair, examined_pair, quality_of
+from edgeshrink.engine.adapter_pairs import Pair, examined_pair, quality_of
 from edgeshrink.engine.artifacts import Found, find_artifact, trained_context
 from edgeshrink.engine.climb import gated
 from edgeshrink.engine.evaluated_pair import evaluated_pair

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgeshrink.catalog.adapters import read_gguf_adapter
 from edgeshrink.engine.adapter_choice import adapter_place
-from edgeshrink.engine.adapters import OpenAdapter, Pair, adapter_file, check_base, open_adapter, pair_of, unsaid_base
+from edgeshrink.engine.adapter_pairs import Pair, adapter_file, pair_of
+from edgeshrink.engine.adapters_opened import OpenAdapter, check_base, open_adapter, unsaid_base
 from edgeshrink.engine.artifacts import Found
 from edgeshrink.engine.workshop import File, Workshop
 from edgeshrink.errors import UsageError

@@ -29,7 +29,7 @@ def grid_of(facts: ModelFacts) -> Grid | None:
 
 
 def trained_grid(facts: ModelFacts, plan: Plan) -> Grid | None:
-    """The grid of the model where it is the plan's: of its format and settings, with exactly its types."""
+    """The grid of the model where it is the plan's: of its format, scheme and settings, with exactly its types."""
     grid = grid_of(facts)
     return grid if grid is not None and _is_of(grid, plan) else None
 
@@ -39,7 +39,7 @@ def grid_note(facts: ModelFacts, plan: Plan) -> str:
     grid = grid_of(facts)
     if grid is None or _is_of(grid, plan):
         return ""
-    other = "with other tensor types or settings" if (grid.format, grid.scheme) == (plan.format, plan.scheme) else ""
+    other = "with other tensor types or settings" if _same_scheme(grid, plan) else ""
     return (
         f"the weights were trained for {grid.format} {grid.scheme}{' ' * bool(other)}{other} and are rounded anew to "
         f"{plan.format} {plan.scheme}: the codes that were trained are not used"
@@ -59,7 +59,12 @@ def rounded_tensors(plan: Plan) -> dict[str, TensorPlan]:
 def _is_of(grid: Grid, plan: Plan) -> bool:
     planned = {name: tensor.type for name, tensor in rounded_tensors(plan).items()}
     trained = {tensor.name: tensor.type for tensor in grid.tensors}
-    return grid.format == plan.format and dict(grid.settings) == dict(plan.settings) and trained == planned
+    return _same_scheme(grid, plan) and dict(grid.settings) == dict(plan.settings) and trained == planned
+
+
+def _same_scheme(grid: Grid, plan: Plan) -> bool:
+    """Types alone do not tell: 4w and 8da4w have the same ones, and compute with other activations."""
+    return (grid.format, grid.scheme) == (plan.format, plan.scheme)
 
 
 @lru_cache(_REMEMBERED)

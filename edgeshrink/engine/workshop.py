@@ -41,7 +41,7 @@ from edgeshrink.planning.resolve import Situation, plan_for
 from edgeshrink.runtimes.chat import check_template
 from edgeshrink.runtimes.registry import runtime
 from edgeshrink.store import Store, Stored
-from edgeshrink.store.digests import combined_sha256, remembered_sha256
+from edgeshrink.store.digests import remembered_sha256
 
 _REFERENCE = TargetFormat(runtime="llama_cpp", delegates=("cpu",), schemes=("F32",), preferred_scheme="F32")
 
@@ -229,7 +229,7 @@ class Workshop:
                 runtime_build=self.runtime_build(),
             )
         )
-        return stored.folder, combined_sha256(stored.digests.items())
+        return stored.folder, stored.digest
 
     def quality(
         self,

@@ -31,7 +31,9 @@ def by_usage(tensors: tuple[TensorPlan, ...], usage: ExpertUsage | None) -> tupl
         if tensor.experts and match is not None:
             roles[match[2]].append(index)
     if not roles:
-        raise PlanError("--expert-types usage is of mixtures of experts, and this model has none")
+        raise PlanError(
+            "--expert-types usage is of mixtures of experts, and this model has none", hint="leave --expert-types out"
+        )
     if usage is None:
         raise PlanError(
             f"the model's folder has no {USAGE_FILE}, so nobody knows how its experts are used",

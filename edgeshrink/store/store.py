@@ -26,6 +26,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from edgeshrink.core.digests import combined_sha256
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.step import Step
 from edgeshrink.errors import NO_SPACE, Error, NoSpace, UsageError
@@ -53,6 +54,11 @@ class Stored:
     made_at: str
     seconds: float
     nbytes: int
+
+    @property
+    def digest(self) -> str:
+        """Of all files together."""
+        return combined_sha256(self.digests.items())
 
     def file(self, name: str) -> Path:
         return self.folder / name

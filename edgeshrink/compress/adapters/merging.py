@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeshrink.catalog.tensor_reading import read_rows
 from edgeshrink.compress.grid.rounded import Rounding
-from edgeshrink.compress.prune.folder import NewTensor, row_blocks, write_folder
+from edgeshrink.compress.prune.folder import NewTensor, float32_config, row_blocks, write_folder
 from edgeshrink.core.adapter import Adapter, LowRank
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.model import ModelFacts, SourceTensor
@@ -55,7 +55,8 @@ def merge(
         held = facts.tensors[index]
         yield from _merged(held, updates.get(held.name), adapter.scale, rounding, threads)
 
-    write_folder(out, facts.config, tensors, values, like=facts, listener=listener)
+    config = facts.config if rounding is None else float32_config(facts.config)
+    write_folder(out, config, tensors, values, like=facts, listener=listener)
 
 
 def _merged(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from edgeshrink.catalog.overlap import Items
 from edgeshrink.catalog.texts import Text
-from edgeshrink.compress.corpus.apart import write_kept_apart
-from edgeshrink.compress.corpus.corpus import CORPUS_FILE, Corpus
+from edgeshrink.compress.corpus.apart import scratch_of
+from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.runtimes.child import run_job
 from edgeshrink.runtimes.progress import forward
@@ -18,7 +17,6 @@ from edgeshrink.runtimes.progress import forward
 JOB: Final = "edgeshrink.compress.corpus.pairs_job:job"
 SOURCE: Final = "source"
 """Of a line of pairs: the number of the file that it came from."""
-_SCRATCH = "scratch"
 
 
 def build_pairs(
@@ -47,25 +45,18 @@ def build_pairs(
     pairs. The same call gives the same bytes. DataError where nothing is left, or the pairs hold `kept_apart` or
     `kept_items`.
     """
-    scratch = folder / _SCRATCH
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    (folder / CORPUS_FILE).unlink(missing_ok=True)
-    write_kept_apart(scratch, kept_apart, kept_items)
-    parameters = {
-        "pairs": str(pairs.resolve()),
-        "paths": [str(path.resolve()) for path in paths],
-        "tokenizer_folder": str(tokenizer_folder.resolve()),
-        "folder": str(folder.resolve()),
-        "scratch": str(scratch.resolve()),
-        "half": half,
-        "text": None if text is None else str(text.resolve()),
-        "held_out": held_out,
-        "seed": seed,
-        "notes": list(notes),
-    }
-    try:
+    with scratch_of(folder, kept_apart, kept_items) as scratch:
+        parameters = {
+            "pairs": str(pairs.resolve()),
+            "paths": [str(path.resolve()) for path in paths],
+            "tokenizer_folder": str(tokenizer_folder.resolve()),
+            "folder": str(folder.resolve()),
+            "scratch": str(scratch.resolve()),
+            "half": half,
+            "text": None if text is None else str(text.resolve()),
+            "held_out": held_out,
+            "seed": seed,
+            "notes": list(notes),
+        }
         run_job(JOB, parameters, on_event=forward(listener, "pairs"))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return Corpus.open(folder)

@@ -100,7 +100,10 @@ class _Pairs:
                     division.add(Place.of(pair.prompt, self._seed), 1)
         watch.refuse()
         if not self.count:
-            raise DataError("no pair is left to learn from: in none is one answer other than the rejected one")
+            raise DataError(
+                "no pair is left to learn from: in none is one answer other than the rejected one",
+                hint="give pairs whose answers differ",
+            )
         self._held_out_below = division.held_out_below(
             max(held_out * self.count, LEAST_HELD_OUT) if held_out > 0 else 0.0
         )

@@ -21,7 +21,7 @@ from edgeshrink.compress.grid.formats import build_grids
 from edgeshrink.compress.grid.grid_file import write_grid, write_probe
 from edgeshrink.compress.grid.probe import probe_logits, probe_tokens
 from edgeshrink.compress.grid.tensor_grid import TensorGrid, attach, detach, latents
-from edgeshrink.compress.prune.folder import Blocks, NewTensor, row_blocks, write_folder
+from edgeshrink.compress.prune.folder import Blocks, NewTensor, float32_config, row_blocks, write_folder
 from edgeshrink.compress.training.distributed import World
 from edgeshrink.core.events import silent
 from edgeshrink.core.model import ModelFacts
@@ -84,11 +84,10 @@ def _write_weights(facts: ModelFacts, student: Any, out: Path) -> None:
     """All of them float32, under the source's names."""
     weights = dict(student.named_parameters(remove_duplicate=False))
     tensors = [NewTensor(held.name, held.shape, "F32") for held in facts.tensors if held.name in weights]
-    config = {**facts.config, "dtype" if "dtype" in facts.config else "torch_dtype": "float32"}
 
     def values(index: int) -> Blocks:
         array: NDArray[np.float32] = weights[tensors[index].name].detach().to("cpu", torch.float32).numpy()
         for first, last in row_blocks(len(array), array[0].size):
             yield array[first:last]
 
-    write_folder(out, config, tensors, values, like=facts, listener=silent)
+    write_folder(out, float32_config(facts.config), tensors, values, like=facts, listener=silent)

@@ -38,6 +38,11 @@ class NewTensor:
         return FLOATS[self.dtype] * math.prod(self.shape)
 
 
+def float32_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` of a folder whose matrices are float32: transformers loads them as what it says."""
+    return {**config, "dtype" if "dtype" in config else "torch_dtype": "float32"}
+
+
 def write_folder(
     out: Path,
     config: Mapping[str, Any],

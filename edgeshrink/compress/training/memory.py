@@ -102,7 +102,7 @@ def planned_micro_rows(
         raise PlanError(
             f"training {name} needs about {(fixed + wanted * each) / 2**30:.1f} GiB of {where} for each worker and "
             f"{free / 2**30:.1f} GiB is free ({METHOD})",
-            hint="lower --length or --micro-rows, close other programs, share it among more workers "
+            hint="lower --length, close other programs, share it among more workers "
             "(torchrun ... --parallel fsdp), or use a larger machine",
         )
     return settings.micro_rows or min(rows, fits)

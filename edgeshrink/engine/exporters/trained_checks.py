@@ -9,7 +9,7 @@ from edgeshrink.core.model import ModelFacts
 from edgeshrink.core.plan import Plan
 from edgeshrink.core.quality import Check
 from edgeshrink.evaluate.checks.agreement import NAME as AGREEMENT
-from edgeshrink.evaluate.checks.agreement import agreement_check
+from edgeshrink.evaluate.checks.agreement import agreement_in_child
 from edgeshrink.evaluate.checks.trained_codes import NAME as CODES
 from edgeshrink.evaluate.subject import Subject
 from edgeshrink.export.executorch.trained import executorch_codes_differ
@@ -30,7 +30,7 @@ def trained_agreement(plan: Plan, artifact: Path, grid: Grid, threads: int) -> C
     if plan.delegate != imitated:
         return Check(AGREEMENT, "skipped", f"training imitates {imitated}, and the file is for {plan.delegate}")
     subject = Subject(artifact, plan.runtime, plan.delegate)
-    return agreement_check(subject, grid.file.parent, plan.format, threads=threads)
+    return agreement_in_child(subject, grid.file.parent, plan.format, threads=threads)
 
 
 def _codes(plan: Plan, artifact: Path, grid: Grid, facts: ModelFacts) -> Check:

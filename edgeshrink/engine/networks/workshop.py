@@ -121,7 +121,7 @@ class NetworkWorkshop:
                 log=self._log("reference"),
             )
         )
-        return stored.folder, combined_sha256(stored.digests.items())
+        return stored.folder, stored.digest
 
     def recipe(self, scheme: str) -> Recipe:
         situation = self.situation

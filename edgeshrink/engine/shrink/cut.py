@@ -19,7 +19,6 @@ from edgeshrink.engine.steps.measuring_cuts import MeasureCuts, read_measured
 from edgeshrink.engine.steps.scoring import ScoreModel
 from edgeshrink.planning.shrink.axes import AXES, Axis, told, words
 from edgeshrink.planning.shrink.shaped import parameters
-from edgeshrink.store.digests import combined_sha256
 
 WANDA = "wanda"
 _BY_AXIS: dict[Axis, str] = {"depth": "block-influence", "ffn": "ffn", "heads": "heads", "hidden": "hidden"}
@@ -77,7 +76,7 @@ def zeroed(source: Source, method: SparseMethod, zeros: float, text: Text) -> Pr
     tokens = 0
     if method == WANDA:
         stored = workshop.run(ScoreModel(source.folder, source.digest, text, (WANDA,), workshop.threads, torch_pins()))
-        scores = stored.folder, combined_sha256(stored.digests.items())
+        scores = stored.folder, stored.digest
         tokens = read_scores(stored.folder).tokens
     made = workshop.run(SparsifyModel(workshop.model.facts, source.digest, method, zeros, scores))
     found = sparsified(made.folder)

@@ -33,6 +33,8 @@ from edgeshrink.errors import PlanError
 from edgeshrink.planning.resolve import Situation
 
 _UNQUANTIZED = "unquantized"
+_FFN_STEP = 8
+"""Channels: torch's grouped products want rows of a multiple of 16 bytes, which are 8 of BF16's numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,14 @@ def check_experts(source: Source, wanted: ExpertsWanted) -> None:
             hint=f"keep {experts.used} to {experts.count}",
         )
     if wanted.ffn is not None and not 1 <= wanted.ffn <= experts.ffn:
-        raise PlanError(f"--expert-ffn {wanted.ffn}: the experts have {experts.ffn} channels")
+        raise PlanError(
+            f"--expert-ffn {wanted.ffn}: the experts have {experts.ffn} channels", hint=f"name 1 to {experts.ffn}"
+        )
+    if wanted.ffn is not None and wanted.ffn % _FFN_STEP:
+        raise PlanError(
+            f"--expert-ffn {wanted.ffn}: the width of experts is a multiple of {_FFN_STEP}",
+            hint=f"name {max(wanted.ffn // _FFN_STEP, 1) * _FFN_STEP}",
+        )
 
 
 def fewer_experts(held: Held) -> Lessened:

@@ -52,7 +52,8 @@ def write_student_folder(
     """Copy `model`, the licence texts of `teacher`, and write what tells of `step` beside them, and the texts of
     `beside` by the names of their files."""
     with whole_folder(folder) as new:
-        shutil.copytree(model, new, dirs_exist_ok=True)
+        # copyfile: what safetensors writes only its owner could read.
+        shutil.copytree(model, new, dirs_exist_ok=True, copy_function=shutil.copyfile)
         for licence in find_licence_files(teacher):
             shutil.copyfile(licence, new / licence.name)
         for name, text in beside.items():

@@ -10,20 +10,18 @@ from typing import Any
 from edgeshrink.compress.adapters.order import FORM as LORA
 from edgeshrink.compress.adapters.order import lora_parameters
 from edgeshrink.compress.grid.rounded import Rounding, planned_rounding
-from edgeshrink.compress.training.order import WHOLE
+from edgeshrink.compress.training.order import GRID, WHOLE
 from edgeshrink.core.plan import Plan, TensorPlan
-from edgeshrink.core.quant_types import storage_type
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.training import LoraSettings
 from edgeshrink.engine.shrink.source import Source
 from edgeshrink.engine.situation import check_request, find_situation
+from edgeshrink.engine.trained_codes import rounded_tensors
 from edgeshrink.errors import PlanError, UsageError
 from edgeshrink.planning.adapters import check_targets
 from edgeshrink.planning.resolve import candidates, plan_for
 
-_GRID = "edgeshrink.compress.grid.form:GridForm"
 _ROUTERS = "edgeshrink.compress.training.router_form:RouterForm"
-_HEAD = "lm_head.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +73,11 @@ def _lora(student: Source, lora: LoraSettings, seed: int) -> Form:
     parameters = lora_parameters(
         lora, base=student.digest, base_name=brief.name, license=brief.license, rounding=rounding, seed=seed
     )
-    types = None if rounding is None else dict(rounding.types)
+    told = None if rounding is None else {"scheme": rounding.scheme, "types": dict(rounding.types)}
     return Form(
         LORA,
         parameters,
-        {"form": LORA, "lora": {**parameters, "rounding": types}},
+        {"form": LORA, "lora": {**parameters, "rounding": told}},
         {} if importance is None else {"importance": importance.sha256},
         adapter=not lora.merged,
         rounding=rounding,
@@ -106,26 +104,21 @@ def _grid(student: Source, scheme: str, format: str, corpus: Path) -> Form:
         "tensors": {name: tensor.type for name, tensor in quantized.items()},
     }
     return Form(
-        _GRID,
+        GRID,
         {
             **told,
             "probe_rows": str(corpus.absolute()),
             "gguf_names": {name: tensor.name for name, tensor in quantized.items()},
             "importance": None if importance is None else str(importance.path),
         },
-        {"form": _GRID, "grid": told},
+        {"form": GRID, "grid": told},
         {} if importance is None else {"importance": importance.sha256},
     )
 
 
 def _rounded(plan: Plan) -> dict[str, TensorPlan]:
-    """The tensors that `plan` quantizes, by transformers' names; the head of a tied model may be another one than its
-    table."""
-    found = {
-        _HEAD if tensor.name == "output.weight" else tensor.source: tensor
-        for tensor in plan.tensors
-        if tensor.source and storage_type(tensor.type).is_quantized
-    }
+    """The tensors that `plan` quantizes, by transformers' names. PlanError: there are none, or some are of experts."""
+    found = rounded_tensors(plan)
     if any(tensor.experts for tensor in found.values()):
         raise PlanError(
             f"a mixture of experts ({plan.model_type}) cannot be trained for a grid",

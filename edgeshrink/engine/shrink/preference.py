@@ -35,7 +35,7 @@ from edgeshrink.evaluate.scorers.registry import FUNCTION, SCORERS
 from edgeshrink.evaluate.scorers.registry import kind_of as scorer_kind
 from edgeshrink.judging.kept import capability_line, fallen
 from edgeshrink.store import Stored
-from edgeshrink.store.digests import combined_sha256, remembered_sha256
+from edgeshrink.store.digests import remembered_sha256
 
 SAMPLES: Final = 4
 """Answers that a student gives to a prompt alone, where nobody says how many: two may be the same."""
@@ -72,7 +72,7 @@ def pairs_corpus(teacher: Source, student: Source, teaching: Teaching, suite: Su
             tokenizer=student.folder,
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
             half=half,
-            text=None if text is None else (text.folder, _digest(text)),
+            text=None if text is None else (text.folder, text.digest),
             held_out=teaching.held_out,
             seed=teaching.settings.seed,
             kept_apart=asked_texts(suite),
@@ -94,7 +94,7 @@ def agreement(before: Source, after: Source, teacher: Source, corpus: Stored) ->
     models = {source.digest: source.folder for source in (before, after, teacher)}
     asked = tuple((folder, digest) for digest, folder in models.items())
     workshop = after.workshop
-    step = CountAgreement(asked, (corpus.folder, _digest(corpus)), workshop.threads, torch_pins())
+    step = CountAgreement(asked, (corpus.folder, corpus.digest), workshop.threads, torch_pins())
     found = read_agreed(workshop.run(step).folder)
     counts = dict(zip(models, found.agreeing, strict=True))
     return (
@@ -192,7 +192,3 @@ def _ranks(teacher: Source, candidates: Candidates) -> File | None:
 
 def _file(stored: Stored, name: str) -> File:
     return stored.file(name), stored.digests[name]
-
-
-def _digest(stored: Stored) -> str:
-    return combined_sha256(stored.digests.items())

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-import edgeshrink
 from edgeshrink.catalog.expert_usage import usage_text
 from edgeshrink.compress.calibration import calibration_text
 from edgeshrink.compress.prune.interface import method
@@ -14,8 +13,7 @@ from edgeshrink.compress.prune.sparsifying import SparseMethod, zeros_for
 from edgeshrink.core.budget import QualityFloor
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.expert_usage import USAGE_FILE
-from edgeshrink.core.reading import Unmeasured
-from edgeshrink.core.shrinking import SHRINK_SCHEMA, ModelBrief, PruningTold, ShrinkStep
+from edgeshrink.core.shrinking import ModelBrief, PruningTold, ShrinkStep
 from edgeshrink.core.shrinking_request import PruneRequest
 from edgeshrink.core.suite import Suite
 from edgeshrink.core.training import TrainingRecord
@@ -27,7 +25,6 @@ from edgeshrink.engine.shrink.cycles import Healing, healed_in_cycles
 from edgeshrink.engine.shrink.examined import Look, check_looks, examined, look_of
 from edgeshrink.engine.shrink.expert_cuts import scored
 from edgeshrink.engine.shrink.experts import Held, check_experts, fewer_experts
-from edgeshrink.engine.shrink.failures import failures_of
 from edgeshrink.engine.shrink.folder import check_student_folder, live_page, write_student_folder
 from edgeshrink.engine.shrink.judged import floor_of, verdict_of
 from edgeshrink.engine.shrink.learning_text import check_data
@@ -72,22 +69,17 @@ def prune(request: PruneRequest, *, listener: Listener = silent) -> tuple[Shrink
             return _with_fewer_experts(original, request, suite, floor, out)
         pruned, record = _made(original, request, suite, look_of(original, suite, floor), out)
         behaviour = None if suite is None else examined(original, pruned.source, suite, floor)
-        found = None if isinstance(behaviour, Unmeasured) else behaviour
-        step = ShrinkStep(
-            schema=SHRINK_SCHEMA,
-            version=edgeshrink.__version__,
-            kind="prune",
-            title=title(original.brief(), pruned.source.brief(), pruned.told),
-            before=original.brief(),
-            after=replace(pruned.source.brief(zeros=pruned.zeros), name=out.name),
-            teacher=original.brief(),
+        step = step_told(
+            "prune",
+            title(original.brief(), pruned.source.brief(), pruned.told),
+            original.brief(),
+            replace(pruned.source.brief(zeros=pruned.zeros), name=out.name),
+            original.brief(),
+            seconds=original.seconds,
             pruning=pruned.told,
             training=record,
-            behaviour=found,
-            failures=() if found is None else failures_of(found),
-            seconds=original.seconds,
+            behaviour=behaviour,
             command=request.command,
-            notes=(behaviour.reason,) if isinstance(behaviour, Unmeasured) else (),
         )
         verdict = None if behaviour is None else verdict_of(floor, behaviour)
         write_student_folder(step, verdict, pruned.source.folder, original.folder, out)

@@ -129,7 +129,7 @@ def _probable(sifted: Stored, judge: Source, most: float) -> Stored:
             runtime_build=workshop.runtime_build(),
         )
     )
-    folder = (sifted.folder, combined_sha256(sifted.digests.items()))
+    folder = (sifted.folder, sifted.digest)
     return workshop.run(SiftProbable(folder, (answers.file(ANSWERS), answers.digests[ANSWERS]), most))
 
 

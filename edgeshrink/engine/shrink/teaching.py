@@ -27,7 +27,6 @@ from edgeshrink.engine.steps.sequences import ACCEPTED
 from edgeshrink.engine.steps.teacher_cache import WriteTeacherCache
 from edgeshrink.engine.steps.training import STATE, Heard, TrainStudent
 from edgeshrink.store import Stored
-from edgeshrink.store.digests import combined_sha256
 
 PATIENCE = 2
 """Looks of the suite without an improvement after which a run ends."""
@@ -102,7 +101,7 @@ class _Run:
             form=self.form.name,
             form_parameters=self.form.parameters,
         )
-        inputs = self.inputs if before is None else {**self.inputs, "before": _digest(before)}
+        inputs = self.inputs if before is None else {**self.inputs, "before": before.digest}
         told = {"vocabulary": self.parameters.vocabulary, **self.form.told}
         return workshop.run(TrainStudent(order, inputs, told, workshop.model.facts, torch_pins(), self.heard))
 
@@ -124,9 +123,10 @@ class _Run:
                 facts=workshop.model.facts,
                 model_sha256=self.student.digest,
                 adapter=adapter,
-                adapter_sha256=_digest(stored),
+                adapter_sha256=stored.digest,
                 rounding=self.form.rounding,
                 importance_sha256=self.form.inputs.get("importance"),
+                threads=workshop.threads,
             )
         )
 
@@ -149,14 +149,14 @@ def _run(teacher: Source, student: Source, teaching: Teaching, corpus: Stored, h
     settings = replace(teaching.settings, length=Corpus.open(corpus.folder).length)
     parameters = Parameters(teaching.objective, seed=settings.seed)
     form = form_for(student, teaching, corpus.folder)
-    inputs = {"student": student.digest, "corpus": _digest(corpus), **form.inputs}
+    inputs = {"student": student.digest, "corpus": corpus.digest, **form.inputs}
     cache: Stored | None = None
     if teaching.objective.kind not in ("sequence", "text"):
         shared = shared_vocabulary(teacher.workshop.model.facts, student.workshop.model.facts)
         parameters = replace(parameters, vocabulary=shared)
         if teaching.objective.cached:
             cache = _written(teacher, student, corpus, settings)
-            parameters, inputs["cache"] = replace(parameters, cache=cache.folder), _digest(cache)
+            parameters, inputs["cache"] = replace(parameters, cache=cache.folder), cache.digest
         else:
             parameters, inputs["teacher"] = replace(parameters, teacher=teacher.folder), teacher.digest
     return _Run(teacher, student, corpus.folder, teaching, settings, parameters, inputs, cache, form, heard)
@@ -170,16 +170,12 @@ def _written(teacher: Source, student: Source, corpus: Stored, settings: Trainin
             teacher=teacher.folder,
             teacher_sha256=teacher.digest,
             corpus=corpus.folder,
-            corpus_sha256=_digest(corpus),
+            corpus_sha256=corpus.digest,
             settings=CacheSettings(seed=settings.seed),
             threads=workshop.threads,
             tools=torch_pins(),
         )
     )
-
-
-def _digest(stored: Stored) -> str:
-    return combined_sha256(stored.digests.items())
 
 
 def _stopped(checks: list[GateCheck]) -> str:

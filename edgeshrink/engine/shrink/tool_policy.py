@@ -18,7 +18,7 @@ from edgeshrink.engine.steps.decisions import BuildDecisions, Decide, stored_dec
 from edgeshrink.errors import UsageError
 from edgeshrink.evaluate.kept_apart import asked_items, asked_texts
 from edgeshrink.store import Stored
-from edgeshrink.store.digests import combined_sha256, remembered_tree_sha256
+from edgeshrink.store.digests import remembered_tree_sha256
 
 _ALL: Final[dict[Family, tuple[str, str]]] = {
     "tools": ("wrong tool decisions", "calls without need, and calls that are due and not made"),
@@ -77,8 +77,9 @@ def decisions(before: Source, after: Source, teacher: Source, corpus: Stored) ->
 
 def _decided(source: Source, corpus: Stored) -> Decided:
     workshop = source.workshop
-    digest = combined_sha256(corpus.digests.items())
-    stored = workshop.run(Decide(source.folder, source.digest, (corpus.folder, digest), workshop.threads, torch_pins()))
+    stored = workshop.run(
+        Decide(source.folder, source.digest, (corpus.folder, corpus.digest), workshop.threads, torch_pins())
+    )
     return stored_decided(stored.folder)
 
 

@@ -17,17 +17,25 @@ from edgeshrink.engine.shrink.teaching import taught
 from edgeshrink.engine.shrink.told import step_told
 from edgeshrink.engine.workshop import Workshop
 from edgeshrink.errors import Error
-from edgeshrink.judging.judge import device_lines
+from edgeshrink.judging.judge import device_lines, distance_lines
 from edgeshrink.judging.paid import paid
 from edgeshrink.planning.resolve import Situation, candidates
 
 
-def may_train(workshop: Workshop, built: Built) -> bool:
-    """Whether the person asked for it, and what `built` says failed its floor with every check in order."""
+def may_train(workshop: Workshop, situation: Situation, built: Built) -> bool:
+    """Whether the person asked for it, and what `built` says failed its quality floor with every check in order. A note
+    says so where there is no Hugging Face folder to begin with."""
     quality = built.quality
-    if not workshop.request.train_for_grid or built.verdict.outcome != "FAIL":
+    if not workshop.request.train_for_grid or not isinstance(quality, Quality) or quality.failed_checks:
         return False
-    return isinstance(quality, Quality) and not quality.failed_checks
+    distances = distance_lines(gated(situation.profile.budget, workshop.request), quality)
+    gates = (line for line in built.verdict.lines if line.slice)
+    if all(line.outcome != "FAIL" for line in (*distances, *gates)):
+        return False
+    if workshop.model.facts.source.kind != "huggingface":
+        workshop.notes.append("nothing was trained for the grid: that begins with a Hugging Face folder, not a GGUF")
+        return False
+    return True
 
 
 def trained_for_grid(teacher: Source, situation: Situation, suite: Suite | None) -> Other:

@@ -35,7 +35,12 @@ class ExportGgufAdapter:
     def key_parts(self) -> Mapping[str, Any]:
         return {
             "inputs": {"source": self.source_sha256, "adapter": self.adapter_sha256},
-            "parameters": {"name": self.adapter.name, "type": self.type, "format": "gguf"},
+            "parameters": {
+                "name": self.adapter.name,
+                "license": self.adapter.license,
+                "type": self.type,
+                "format": "gguf",
+            },
             "tools": {"libggml": library_digest()},
         }
 

@@ -27,8 +27,9 @@ class MergeAdapter:
     adapter_sha256: str
     rounding: Rounding | None = None
     importance_sha256: str | None = None
+    threads: int = 1
     id: ClassVar[str] = "merge"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def key_parts(self) -> Mapping[str, Any]:
         return {
@@ -44,7 +45,14 @@ class MergeAdapter:
     def requires(self) -> None: ...
 
     def call(self, workdir: Path, listener: Listener) -> None:
-        merge(self.facts, read_adapter(self.adapter), workdir / MODEL, rounding=self.rounding, listener=listener)
+        merge(
+            self.facts,
+            read_adapter(self.adapter),
+            workdir / MODEL,
+            rounding=self.rounding,
+            threads=self.threads,
+            listener=listener,
+        )
         write_short_card(workdir / MODEL, self.facts)
 
     def ensures(self, workdir: Path) -> None:

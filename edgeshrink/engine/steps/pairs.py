@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any, ClassVar
 from edgeshrink.catalog.overlap import Items
 from edgeshrink.catalog.texts import Text
 from edgeshrink.compress.corpus.corpus import Corpus
-from edgeshrink.compress.corpus.licences import licence_of
 from edgeshrink.compress.corpus.pairs_build import build_pairs
 from edgeshrink.compress.distill.agreeing import agreeing, read_agreed
 from edgeshrink.core.events import Listener
+from edgeshrink.engine.steps.corpus import data_told
 from edgeshrink.engine.steps.ranking import File
 from edgeshrink.errors import StepFailed
 
@@ -50,13 +49,8 @@ class BuildPairs:
                 "half": self.half,
                 "held_out": self.held_out,
                 "seed": self.seed,
-                "names": [path.name for path in self.paths],
-                "licences": [licence_of(path) for path in self.paths],
-                "kept_apart": [text.sha256 for text in self.kept_apart],
-                "kept_items": [
-                    [items.name, hashlib.sha256("\0".join(items.items).encode()).hexdigest()]
-                    for items in self.kept_items
-                ],
+                "notes": list(self.notes),
+                **data_told(self.paths, self.kept_apart, self.kept_items),
             },
             "tools": {},
         }

@@ -75,7 +75,11 @@ class Candidates:
 
     @property
     def inputs(self) -> dict[str, str]:
-        return {"answered": self.answered[1], "sampled": "" if self.sampled is None else self.sampled[1][1]}
+        """Digests, for a key."""
+        if self.sampled is None:
+            return {"answered": self.answered[1]}
+        prompts, answers = self.sampled
+        return {"answered": self.answered[1], "prompts": prompts.digests[0], "sampled": answers[1]}
 
     def _of(self, identity: str, record: Mapping[str, Any], answers: Iterable[str]) -> Candidate:
         table = prompt_table(self.answered[0], scorer=self.scorer, max_tokens=1)

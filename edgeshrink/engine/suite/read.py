@@ -14,7 +14,6 @@ from edgeshrink.evaluate.reference import read_reference
 from edgeshrink.evaluate.slices import registry
 from edgeshrink.evaluate.slices.interface import ReadText
 from edgeshrink.evaluate.texts import suite_text
-from edgeshrink.store.digests import combined_sha256
 
 
 class ReadTexts:
@@ -60,7 +59,7 @@ class ReadTexts:
             ReadCandidate(
                 subject=other.subject,
                 subject_sha256=other.sha256,
-                reference=(stored.folder, combined_sha256(stored.digests.items())),
+                reference=(stored.folder, stored.digest),
                 context=examination.context,
                 threads=examination.threads,
                 runtime_build=other.runtime_build,

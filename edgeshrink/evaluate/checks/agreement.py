@@ -39,14 +39,12 @@ class Tolerance:
 
 
 TOLERANCES: Final[dict[str, Tolerance]] = {
-    # Measured over 512 held-out tokens of the demo: Q3_K_M mean KL 8e-4. Training leaves llama.cpp's rounding of
-    # activations out: in numpy it comes no nearer than 6e-4.
-    "gguf": Tolerance(1e-2, 0.15),
-    # int4: mean KL 2.3e-4, largest difference 0.9 % of the largest logit; activations in blocks of 32.
-    "onnx": Tolerance(1e-2, 0.15),
-    # 8da4w: mean KL 6e-4, largest difference 1.5 %. A whole row of activations shares one scale: where a model has
-    # outliers, steps are larger than the demo's.
-    "executorch": Tolerance(3e-2, 0.2),
+    # Measured over 512 held-out tokens of the demo: Q3_K_M mean KL 8e-4, largest difference 1.3 % of the largest logit.
+    Training leaves llama.cpp's rounding of # activations out: in numpy it comes no nearer than 6e-4. "gguf":
+    Tolerance(5e-3, 0.1), # int4: mean KL 2.3e-4, largest difference 0.9 % of the largest logit; activations in blocks
+    of 32. "onnx": Tolerance(3e-3, 0.1), # 8da4w: mean KL 6e-4, largest difference 1.5 %. A whole row of activations
+    shares one scale: where a model has # outliers, steps are larger than the demo's. "executorch": Tolerance(1e-2,
+    0.1),
 }
 
 
@@ -84,9 +82,9 @@ def check_agreement(session: Session, folder: Path, format: str) -> Check:
     return Check(NAME, "ok" if mean_kl <= allowed.mean_kl and difference <= most else "failed", detail)
 
 
-def agreement_check(subject: Subject, folder: Path, format: str, *, threads: int) -> Check:
-    """The same in a child process: `subject` is the finished file, `folder` the model that was trained. RuntimeFailed
-    where the runtime refuses the file."""
+def agreement_in_child(subject: Subject, folder: Path, format: str, *, threads: int) -> Check:
+    """`check_agreement` in a child process: `subject` is the finished file, `folder` the model that was trained.
+    RuntimeFailed where the runtime refuses the file."""
     from edgeshrink.runtimes.child import run_job
 
     parameters = {"subject": subject.as_json(), "folder": str(folder), "format": format, "threads": threads}

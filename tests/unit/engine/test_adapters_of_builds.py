@@ -18,7 +18,7 @@ from edgeshrink.core.reading import Measured
 from edgeshrink.core.report import Report, SourceSummary
 from edgeshrink.core.request import Request
 from edgeshrink.engine.adapter_choice import adapter_place, ready_adapter
-from edgeshrink.engine.adapters import file_name
+from edgeshrink.engine.adapters_opened import file_name
 from edgeshrink.engine.artifacts import Found, find_artifact
 from edgeshrink.engine.build import build
 from edgeshrink.engine.lock import drift, pinned, pins

@@ -99,6 +99,7 @@ def test_other_goals_beside_experts_are_refused(mixtral: Path, tmp_path: Path) -
         (ExpertsWanted(1), "asks 2 of 8"),
         (ExpertsWanted(9), "asks 2 of 8"),
         (ExpertsWanted(ffn=97), "have 96 channels"),
+        (ExpertsWanted(ffn=7), "multiple of 8"),
     ],
 )
 def test_what_the_model_cannot_keep_is_refused(wanted: ExpertsWanted, words: str, original: Source) -> None:

@@ -96,6 +96,7 @@ def test_another_file_is_rounded_anew_and_a_note_says_so(trained: Path) -> None:
     plain = planned(trained, "Q4_0")[1]
     changed = replace(plain, settings=(("group", 1),))
     assert "with other tensor types or settings" in grid_note(opened.facts, changed)
+    assert trained_grid(opened.facts, replace(plain, scheme="alike")) is None
 
 
 def test_the_codes_are_part_of_the_source(trained: Path) -> None:

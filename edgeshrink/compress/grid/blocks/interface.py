@@ -34,9 +34,7 @@ class Factors:
 
 @dataclass(frozen=True, slots=True)
 class BlockGrid:
-    """One type. `levels[code]`: what a code counts for, ascending. `scale_range`, `min_range`: what `Factors.scales`
-    and `Factors.mins` may be, ends included; (1, 1) where
-    each block has one group.
+    """One type, in groups of `group` weights. `levels[code]`: what a code counts for, ascending.
 
     `unpack(blocks (n, bytes))` -> codes uint8 (n, elements), factors; `pack` is its inverse, bit for bit.
     """
@@ -44,8 +42,6 @@ class BlockGrid:
     type: str
     group: int
     levels: tuple[float, ...]
-    scale_range: tuple[int, int]
-    min_range: tuple[int, int] | None
     unpack: Callable[[Bytes], tuple[Bytes, Factors]]
     pack: Callable[[Bytes, Factors], Bytes]
 
@@ -53,16 +49,6 @@ class BlockGrid:
     def elements(self) -> int:
         """Weights of a block."""
         return quant_type(self.type).block_elements
-
-    @property
-    def groups(self) -> int:
-        """Groups of a block."""
-        return self.elements // self.group
-
-    @property
-    def uniform(self) -> bool:
-        """Is the step from each level to the next 1?"""
-        return all(after - before == 1 for before, after in zip(self.levels, self.levels[1:], strict=False))
 
 
 def halves(blocks: Bytes, first: int) -> NDArray[np.float16]:

@@ -44,6 +44,6 @@ def _pack_xs(codes: Bytes, factors: Factors) -> Bytes:
 
 
 GRIDS = (
-    BlockGrid("IQ4_NL", 32, LEVELS, (1, 1), None, _unpack_nl, _pack_nl),
-    BlockGrid("IQ4_XS", 32, LEVELS, (-32, 31), None, _unpack_xs, _pack_xs),
+    BlockGrid("IQ4_NL", 32, LEVELS, _unpack_nl, _pack_nl),
+    BlockGrid("IQ4_XS", 32, LEVELS, _unpack_xs, _pack_xs),
 )

@@ -34,4 +34,4 @@ def _pack(codes: Bytes, factors: Factors) -> Bytes:
     )
 
 
-GRIDS = (BlockGrid("Q6_K", 16, whole_levels(-32, 64), (-128, 127), None, _unpack, _pack),)
+GRIDS = (BlockGrid("Q6_K", 16, whole_levels(-32, 64), _unpack, _pack),)

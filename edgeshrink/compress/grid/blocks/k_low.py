@@ -69,6 +69,6 @@ def _six_bit_bytes(scales: NDArray[np.int16]) -> Bytes:
 
 
 GRIDS = (
-    BlockGrid("Q2_K", 16, whole_levels(0, 4), (0, 15), (0, 15), _unpack_q2, _pack_q2),
-    BlockGrid("Q3_K", 16, whole_levels(-4, 8), (-32, 31), None, _unpack_q3, _pack_q3),
+    BlockGrid("Q2_K", 16, whole_levels(0, 4), _unpack_q2, _pack_q2),
+    BlockGrid("Q3_K", 16, whole_levels(-4, 8), _unpack_q3, _pack_q3),
 )

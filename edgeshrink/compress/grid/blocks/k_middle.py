@@ -63,6 +63,6 @@ def _scale_bytes(scales: NDArray[np.int16], mins: NDArray[np.int16]) -> Bytes:
 
 
 GRIDS = (
-    BlockGrid("Q4_K", 32, whole_levels(0, 16), (0, 63), (0, 63), _unpack, _pack_q4),
-    BlockGrid("Q5_K", 32, whole_levels(0, 32), (0, 63), (0, 63), _unpack, _pack_q5),
+    BlockGrid("Q4_K", 32, whole_levels(0, 16), _unpack, _pack_q4),
+    BlockGrid("Q5_K", 32, whole_levels(0, 32), _unpack, _pack_q5),
 )

@@ -42,7 +42,7 @@ def _grid(type: str, bits: int, *, minimum: bool) -> BlockGrid:
         return np.concatenate((*parts, pack_fields(codes & 15, 4, _RUN)), axis=1)
 
     first = 0 if minimum else -(1 << (bits - 1))
-    return BlockGrid(type, 32, whole_levels(first, 1 << bits), (1, 1), (1, 1) if minimum else None, unpack, pack)
+    return BlockGrid(type, 32, whole_levels(first, 1 << bits), unpack, pack)
 
 
 def _unpack_q8(blocks: Bytes) -> tuple[Bytes, Factors]:
@@ -58,5 +58,5 @@ GRIDS = (
     _grid("Q4_1", 4, minimum=True),
     _grid("Q5_0", 5, minimum=False),
     _grid("Q5_1", 5, minimum=True),
-    BlockGrid("Q8_0", 32, whole_levels(-128, 256), (1, 1), None, _unpack_q8, _pack_q8),
+    BlockGrid("Q8_0", 32, whole_levels(-128, 256), _unpack_q8, _pack_q8),
 )

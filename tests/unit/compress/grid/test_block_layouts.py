@@ -11,9 +11,7 @@ import pytest
 from edgeshrink.compress.grid.blocks import BLOCK_GRIDS
 from edgeshrink.compress.grid.blocks.interface import BlockGrid, Factors
 from edgeshrink.core.quant_types import QUANT_TYPES, quant_type
-from edgeshrink.ggml.quantize import quantize_rows
 
-ROWS, ROW = 12, 512
 TYPES = sorted(BLOCK_GRIDS)
 
 
@@ -29,7 +27,7 @@ def random_blocks(type: str) -> np.ndarray:
 
 def spelled(grid: BlockGrid, codes: np.ndarray, factors: Factors) -> np.ndarray:
     """The formula of `blocks.interface`, in double precision."""
-    levels = np.array(grid.levels)[codes].reshape(len(codes), grid.groups, grid.group)
+    levels = np.array(grid.levels)[codes].reshape(len(codes), -1, grid.group)
     whole = np.ones((1, 1)) if factors.scales is None else factors.scales
     values = (factors.d.astype(np.float64)[:, None] * whole)[..., None] * levels
     if factors.dmin is not None and factors.mins is not None:
@@ -59,15 +57,3 @@ def test_codes_and_factors_spell_what_gguf_py_reads(type: str) -> None:
     assert codes.shape == (64, grid.elements)
     assert codes.max() < len(grid.levels)
     assert np.allclose(spelled(grid, codes, factors), expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
-
-
-@pytest.mark.parametrize("type", TYPES)
-def test_what_libggml_writes_lies_in_the_ranges(type: str) -> None:
-    grid = BLOCK_GRIDS[type]
-    values = np.random.default_rng(2).standard_normal((ROWS, ROW), np.float32)
-    _, factors = grid.unpack(quantize_rows(values, type, None, 1).reshape(-1, quant_type(type).block_bytes))
-    whole = np.ones((1, 1)) if factors.scales is None else factors.scales
-    assert grid.scale_range[0] <= whole.min() <= whole.max() <= grid.scale_range[1]
-    assert (factors.mins is None) == (grid.min_range is None)
-    if factors.mins is not None and grid.min_range is not None:
-        assert grid.min_range[0] <= factors.mins.min() <= factors.mins.max() <= grid.min_range[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,8 @@ def test_a_rounded_base_is_what_the_updates_are_trained_beside(
             expected = gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType.Q8_0)
             assert np.abs(expected - before[name]).max() > 1e-5
         assert np.abs(value - (expected + added.get(name, 0.0))).max() < 1e-6
+    config = json.loads((tmp_path / "merged" / "model" / "config.json").read_text(encoding="utf-8"))
+    assert {config[key] for key in ("dtype", "torch_dtype") if key in config} == {"float32"}
 
 
 def test_updates_take_larger_steps_unless_a_rate_is_given(ground: Ground, train_here: Train, tmp_path: Path) -> None:
