@@ -40,11 +40,13 @@ class Tolerance:
 
 TOLERANCES: Final[dict[str, Tolerance]] = {
     # Measured over 512 held-out tokens of the demo: Q3_K_M mean KL 8e-4, largest difference 1.3 % of the largest logit.
-    Training leaves llama.cpp's rounding of # activations out: in numpy it comes no nearer than 6e-4. "gguf":
-    Tolerance(5e-3, 0.1), # int4: mean KL 2.3e-4, largest difference 0.9 % of the largest logit; activations in blocks
-    of 32. "onnx": Tolerance(3e-3, 0.1), # 8da4w: mean KL 6e-4, largest difference 1.5 %. A whole row of activations
-    shares one scale: where a model has # outliers, steps are larger than the demo's. "executorch": Tolerance(1e-2,
-    0.1),
+    # Training leaves llama.cpp's rounding of activations out: in numpy it comes no nearer than 6e-4.
+    "gguf": Tolerance(5e-3, 0.1),
+    # int4: mean KL 2.3e-4, largest difference 0.9 % of the largest logit; activations in blocks of 32.
+    "onnx": Tolerance(3e-3, 0.1),
+    # 8da4w: mean KL 6e-4, largest difference 1.5 %. A whole row of activations shares one scale: where a model has
+    # outliers, steps are larger than the demo's.
+    "executorch": Tolerance(1e-2, 0.1),
 }
 
 
