@@ -10,6 +10,7 @@ from edgeshrink.core.adapter import ADAPTER_WEIGHTS
 from edgeshrink.core.events import Listener, silent
 from edgeshrink.core.shrinking import ShrinkStep
 from edgeshrink.core.shrinking_request import DistillRequest, Teaching
+from edgeshrink.core.training import TrainingRecord
 from edgeshrink.core.verdict import Verdict
 from edgeshrink.engine.place import Place, open_place
 from edgeshrink.engine.shrink.aims import learnt
@@ -54,6 +55,7 @@ def distill(request: DistillRequest, *, listener: Listener = silent) -> tuple[Sh
         if done.adapter is not None:
             notes += (_adapter_note(done.adapter, out, student),)
         behaviour = None if suite is None else examined(teacher, done.student, suite, floor)
+        notes += _risen(done.record)
         verdict = None if behaviour is None else verdict_of(floor, behaviour)
         if teaching.objective.kind == "preference":
             notes += pairs_notes(done.corpus)
@@ -93,6 +95,14 @@ def _form(teaching: Teaching) -> str:
         return ""
     base = "" if lora.scheme is None else f" on a base of {lora.scheme}"
     return f", {'updates' if lora.merged else 'an adapter'} of rank {lora.rank}{base}"
+
+
+def _risen(record: TrainingRecord) -> tuple[str, ...]:
+    """A warning where the run ended further from what it minimizes than it began."""
+    seen = [point.objective for point in record.held_out]
+    if len(seen) < 2 or seen[-1] <= seen[0]:
+        return ()
+    return (f"the held-out loss rose from {seen[0]:.3g} to {seen[-1]:.3g}: train longer, or with a lower --rate",)
 
 
 def _adapter_note(adapter: Path, out: Path, base: Source) -> str:
