@@ -61,7 +61,7 @@ def on_grid(warm_shell: Shell) -> Path:
 
 @pytest.fixture(scope="module")
 def adapter(warm_shell: Shell) -> Path:
-    return distill(warm_shell, "text", TEXT, "stories", "--lora-rank", "2", "--base-scheme", "Q4_K_M")
+    return distill(warm_shell, "text", TEXT, "tale", "--lora-rank", "2", "--base-scheme", "Q4_K_M")
 
 
 def test_a_model_trained_for_a_scheme_is_built_of_the_codes_that_were_trained(warm_shell: Shell, on_grid: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_adapter_of_another_base_is_refused_by_name(warm_shell: Shell, adapte
     assert (told.rank, told.scheme) == (2, "Q4_K_M")
     done = warm_shell.run("build", on_grid, "--scheme", "Q4_K_M", "--adapter", adapter, "-o", "wrong-base")
     assert done.returncode == 2
-    assert "stories" in done.stderr and "_demo" in done.stderr
+    assert "tale" in done.stderr and "_demo" in done.stderr
     assert not (warm_shell.folder / "wrong-base").exists()
 
 
