@@ -13,6 +13,7 @@ from edgeshrink.catalog.huggingface import inspect_folder
 from edgeshrink.catalog.tensor_reading import read_rows
 from edgeshrink.compress.corpus.build import build_corpus
 from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.compress.corpus.writing import CorpusWriter
 from edgeshrink.compress.distill.objectives.logits import Logits
 from edgeshrink.compress.prune.cutting import apply_cut
@@ -55,7 +56,7 @@ def random_corpus(folder: Path, *, rows: int, length: int, vocabulary: int) -> C
 def text_corpus(books: Path, folder: Path, *, tokens: int, length: int) -> Corpus:
     """Of the books, cut by the demo model's tokenizer; a tenth of the documents is held out."""
     files = sorted(books.glob("*.txt"))
-    return build_corpus(files, DEMO, folder, length=length, limit_tokens=tokens, held_out=0.05)
+    return build_corpus(Material(tuple(files), DEMO, held_out=0.05), folder, length=length, limit_tokens=tokens)
 
 
 def pruned_demo(folder: Path, *, keep: int) -> Path:

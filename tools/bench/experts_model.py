@@ -27,6 +27,7 @@ from torch import Tensor
 
 from edgeshrink.compress.corpus.build import build_corpus
 from edgeshrink.compress.corpus.corpus import CORPUS_FILE, Corpus
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.compress.distill.models import load_frozen
 
 DEMO = Path(__file__).resolve().parents[2] / "edgeshrink" / "_demo"
@@ -109,7 +110,7 @@ def open_corpus(text: Path, folder: Path) -> Corpus:
     """Rows of LENGTH tokens; a twentieth of the documents is held out."""
     if (folder / CORPUS_FILE).is_file():
         return Corpus.open(folder)
-    return build_corpus([text], DEMO, folder, length=LENGTH, held_out=0.05)
+    return build_corpus(Material((text,), DEMO, held_out=0.05), folder, length=LENGTH)
 
 
 def _step(model: Any, teacher: Any, batch: tuple[Any, Any]) -> Any:

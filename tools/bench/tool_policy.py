@@ -35,6 +35,7 @@ from edgeshrink.compress.corpus.decision_files import (  # noqa: E402
     read_decisions,
 )
 from edgeshrink.compress.corpus.decisions import build_decisions  # noqa: E402
+from edgeshrink.compress.corpus.material import Material  # noqa: E402
 from edgeshrink.compress.distill.deciding import Decided, decide, decided_of  # noqa: E402
 from edgeshrink.compress.distill.objectives import BUILD  # noqa: E402
 from edgeshrink.compress.distill.objectives.parameters import Parameters  # noqa: E402
@@ -60,7 +61,9 @@ def corpus(options: argparse.Namespace, seed: int, weight: int) -> Path:
     folder: Path = options.work / f"corpus-{options.pairs}-{seed}-{weight}"
     if not (folder / "corpus.json").exists():
         file = write_pairs(options.work / f"pairs-{seed}.jsonl", tuple(KINDS), pairs=options.pairs, seed=seed)
-        build_decisions([file], DEMO, folder, length=LONGEST, decision_weight=weight, held_out=0.2, seed=seed)
+        build_decisions(
+            Material((file,), DEMO, held_out=0.2, seed=seed), folder, length=LONGEST, decision_weight=weight
+        )
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Make a corpus of pairs of answers, in a child process: the chat template lives there."""
+"""Make a corpus of pairs of answers, in a child process."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from edgeshrink.catalog.overlap import Items
-from edgeshrink.catalog.texts import Text
-from edgeshrink.compress.corpus.apart import scratch_of
 from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.compress.corpus.material import Material, make_corpus
 from edgeshrink.core.events import Listener, silent
-from edgeshrink.runtimes.child import run_job
-from edgeshrink.runtimes.progress import forward
 
 JOB: Final = "edgeshrink.compress.corpus.pairs_job:job"
 SOURCE: Final = "source"
@@ -21,42 +17,29 @@ SOURCE: Final = "source"
 
 def build_pairs(
     pairs: Path,
-    paths: Sequence[Path],
-    tokenizer_folder: Path,
+    material: Material,
     folder: Path,
     *,
     half: int,
     text: Path | None = None,
-    held_out: float = 0.01,
-    seed: int = 0,
     notes: Sequence[str] = (),
-    kept_apart: Sequence[Text] = (),
-    kept_items: Sequence[Items] = (),
     listener: Listener = silent,
 ) -> Corpus:
-    """The pairs in the JSONL file `pairs`, one a row of twice `half` tokens of the model in `tokenizer_folder`.
+    """The pairs in the JSONL file `pairs`, one a row of twice `half` tokens; they came of the files of `material`.
 
     The first half of a row is the prompt with the chosen answer, the second that with the rejected one, each padded.
     Weights are 1 for what was chosen and `corpus.REJECTED` for what was not; a pair of which an answer does not fit its
-    half is left out and counted. Each line of `pairs` has a SOURCE, its place among the person's `paths`. `text`: a
+    half is left out and counted. Each line of `pairs` has a SOURCE, its place among those files. `text`: a
     corpus with rows of `half` tokens, of which as many rows as there are pairs follow, two halves each.
 
-    A share `held_out` of the prompts (enough for 100 pairs, a fifth at most) is kept from training with all their
-    pairs. The same call gives the same bytes. DataError where nothing is left, or the pairs hold `kept_apart` or
-    `kept_items`.
+    The share `held_out` of the prompts (enough for 100 pairs, a fifth at most) is kept from training with all their
+    pairs. The same call gives the same bytes. DataError where nothing is left, or the pairs hold what is kept
+    apart.
     """
-    with scratch_of(folder, kept_apart, kept_items) as scratch:
-        parameters = {
-            "pairs": str(pairs.resolve()),
-            "paths": [str(path.resolve()) for path in paths],
-            "tokenizer_folder": str(tokenizer_folder.resolve()),
-            "folder": str(folder.resolve()),
-            "scratch": str(scratch.resolve()),
-            "half": half,
-            "text": None if text is None else str(text.resolve()),
-            "held_out": held_out,
-            "seed": seed,
-            "notes": list(notes),
-        }
-        run_job(JOB, parameters, on_event=forward(listener, "pairs"))
-    return Corpus.open(folder)
+    parameters: dict[str, object] = {
+        "pairs": str(pairs.resolve()),
+        "half": half,
+        "text": None if text is None else str(text.resolve()),
+        "notes": list(notes),
+    }
+    return make_corpus(JOB, material, folder, parameters, title="pairs", listener=listener)

@@ -39,19 +39,9 @@ def score(
     killed run left it in `folder`. UsageError for an unknown method, DataError where the text is too short or the model
     is not whole, RuntimeFailed where the child dies.
     """
-    from edgeshrink.runtimes.child import run_job
-    from edgeshrink.runtimes.progress import forward
-
     for name in methods:
         method(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    text_file = folder / TEXT_FILE
-    text_file.write_text(text, encoding="utf-8", newline="")
     parameters: dict[str, object] = {
-        "model": str(model),
-        "folder": str(folder),
-        "text": str(text_file),
-        "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "methods": list(methods),
         "tokens": tokens,
         "depth_tokens": depth_tokens,
@@ -60,6 +50,25 @@ def score(
         "threads": threads,
         "seed": seed,
     }
-    run_job(JOB, parameters, on_event=forward(listener, "scoring"))
-    text_file.unlink()
+    score_in_child(JOB, model, text, folder, parameters, title="scoring", listener=listener)
     return read_scores(folder)
+
+
+def score_in_child(
+    job: str, model: Path, text: str, folder: Path, parameters: dict[str, object], *, title: str, listener: Listener
+) -> None:
+    """Run a scoring `job` on `text`; what it finds stays in `folder`. RuntimeFailed where the child dies."""
+    from edgeshrink.runtimes.child import run_job
+    from edgeshrink.runtimes.progress import forward
+
+    folder.mkdir(parents=True, exist_ok=True)
+    text_file = folder / TEXT_FILE
+    text_file.write_text(text, encoding="utf-8", newline="")
+    where: dict[str, object] = {
+        "model": str(model),
+        "folder": str(folder),
+        "text": str(text_file),
+        "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    run_job(job, where | parameters, on_event=forward(listener, title))
+    text_file.unlink()

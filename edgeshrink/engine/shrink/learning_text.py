@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.suite import Suite
 from edgeshrink.engine.opened import tokenizer_digest
@@ -28,18 +29,25 @@ def learning_text(teacher: Source, student: Source, teaching: Teaching, suite: S
     paths = teaching.data or (_written_by(teacher, teaching),)
     return workshop.run(
         BuildCorpus(
-            paths=paths,
+            material=material_of(student, teaching, paths, suite),
             digests=tuple(remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in paths),
-            tokenizer=student.folder,
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
             length=row_length(teaching, teacher, student),
             limit_tokens=_needed(teaching),
-            held_out=teaching.held_out,
-            seed=teaching.settings.seed,
             learn=teaching.learn,
-            kept_apart=asked_texts(suite),
-            kept_items=asked_items(suite),
         )
+    )
+
+
+def material_of(student: Source, teaching: Teaching, paths: tuple[Path, ...], suite: Suite | None) -> Material:
+    """`paths`, for `student` to learn from: without what `suite` asks."""
+    return Material(
+        paths=paths,
+        tokenizer=student.folder,
+        held_out=teaching.held_out,
+        seed=teaching.settings.seed,
+        kept_apart=asked_texts(suite),
+        kept_items=asked_items(suite),
     )
 
 

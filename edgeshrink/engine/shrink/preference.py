@@ -21,7 +21,7 @@ from edgeshrink.core.suite import Suite
 from edgeshrink.core.verdict import VerdictLine
 from edgeshrink.engine.opened import tokenizer_digest
 from edgeshrink.engine.shrink.examined import examined
-from edgeshrink.engine.shrink.learning_text import check_data, learning_text, row_length
+from edgeshrink.engine.shrink.learning_text import check_data, learning_text, material_of, row_length
 from edgeshrink.engine.shrink.sequences import runnable
 from edgeshrink.engine.shrink.source import Source, torch_pins
 from edgeshrink.engine.steps.dividing_pairs import ANSWERED, GIVEN, PROMPTS, DividePairs, divided
@@ -30,7 +30,6 @@ from edgeshrink.engine.steps.ranking import PAIRS, Candidates, File, MakePairs, 
 from edgeshrink.engine.steps.sequences import ANSWERS, AskTeacher
 from edgeshrink.engine.steps.sequences import Prompts as Asked
 from edgeshrink.errors import UsageError
-from edgeshrink.evaluate.kept_apart import asked_items, asked_texts
 from edgeshrink.evaluate.scorers.registry import FUNCTION, SCORERS
 from edgeshrink.evaluate.scorers.registry import kind_of as scorer_kind
 from edgeshrink.judging.kept import capability_line, fallen
@@ -67,16 +66,11 @@ def pairs_corpus(teacher: Source, student: Source, teaching: Teaching, suite: Su
         BuildPairs(
             pairs=_file(made, PAIRS),
             notes=made_notes(made.folder),
-            paths=files,
+            material=material_of(student, teaching, files, suite),
             digests=digests,
-            tokenizer=student.folder,
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
             half=half,
             text=None if text is None else (text.folder, text.digest),
-            held_out=teaching.held_out,
-            seed=teaching.settings.seed,
-            kept_apart=asked_texts(suite),
-            kept_items=asked_items(suite),
         )
     )
 

@@ -12,11 +12,10 @@ from edgeshrink.core.shrinking import Learnt
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.suite import Suite
 from edgeshrink.engine.opened import tokenizer_digest
-from edgeshrink.engine.shrink.learning_text import check_data, row_length
+from edgeshrink.engine.shrink.learning_text import check_data, material_of, row_length
 from edgeshrink.engine.shrink.source import Source, torch_pins
 from edgeshrink.engine.steps.decisions import BuildDecisions, Decide, stored_decided
 from edgeshrink.errors import UsageError
-from edgeshrink.evaluate.kept_apart import asked_items, asked_texts
 from edgeshrink.store import Stored
 from edgeshrink.store.digests import remembered_tree_sha256
 
@@ -50,18 +49,13 @@ def decisions_corpus(teacher: Source, student: Source, teaching: Teaching, suite
     workshop = student.workshop
     return workshop.run(
         BuildDecisions(
-            paths=teaching.data,
+            material=material_of(student, teaching, teaching.data, suite),
             digests=tuple(
                 remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in teaching.data
             ),
-            tokenizer=student.folder,
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
             length=row_length(teaching, teacher, student),
             decision_weight=teaching.objective.decision_weight,
-            held_out=teaching.held_out,
-            seed=teaching.settings.seed,
-            kept_apart=asked_texts(suite),
-            kept_items=asked_items(suite),
         )
     )
 

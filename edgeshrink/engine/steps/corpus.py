@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from edgeshrink.catalog.overlap import Items
-from edgeshrink.catalog.texts import Text
 from edgeshrink.compress.corpus.build import build_corpus
 from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.compress.corpus.licences import licence_of
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.core.events import Listener
 from edgeshrink.core.shrinking_request import Learn
 from edgeshrink.errors import DataError
@@ -20,19 +20,14 @@ from edgeshrink.errors import DataError
 
 @dataclass(frozen=True)
 class BuildCorpus:
-    """Result: a folder that `Corpus.open` reads. `digests` are those of `paths`; `kept_apart` is what a suite asks."""
+    """Result: a folder that `Corpus.open` reads. `digests` are those of the material's paths."""
 
-    paths: tuple[Path, ...]
+    material: Material
     digests: tuple[str, ...]
-    tokenizer: Path
     tokenizer_sha256: str
     length: int
     limit_tokens: int | None
-    held_out: float
-    seed: int
     learn: Learn
-    kept_apart: tuple[Text, ...] = field(repr=False)
-    kept_items: tuple[Items, ...] = field(repr=False)
     id: ClassVar[str] = "corpus"
     version: ClassVar[int] = 1
 
@@ -42,10 +37,8 @@ class BuildCorpus:
             "parameters": {
                 "length": self.length,
                 "limit_tokens": self.limit_tokens,
-                "held_out": self.held_out,
-                "seed": self.seed,
                 "learn": self.learn,
-                **data_told(self.paths, self.kept_apart, self.kept_items),
+                **material_told(self.material),
             },
             "tools": {},
         }
@@ -54,34 +47,32 @@ class BuildCorpus:
 
     def call(self, workdir: Path, listener: Listener) -> None:
         build_corpus(
-            self.paths,
-            self.tokenizer,
+            self.material,
             workdir,
             length=self.length,
             limit_tokens=self.limit_tokens,
-            held_out=self.held_out,
-            seed=self.seed,
             learn=self.learn,
-            kept_apart=self.kept_apart,
-            kept_items=self.kept_items,
             listener=listener,
         )
 
     def ensures(self, workdir: Path) -> None:
         if not Corpus.open(workdir).rows:
+            names = ", ".join(path.name for path in self.material.paths)
             raise DataError(
-                f"{', '.join(path.name for path in self.paths)}: not one row of {self.length} tokens to learn from",
+                f"{names}: not one row of {self.length} tokens to learn from",
                 hint="give more text, or a smaller --length",
             )
 
 
-def data_told(paths: Sequence[Path], kept_apart: Sequence[Text], kept_items: Sequence[Items]) -> dict[str, Any]:
-    """Of a key: what a corpus tells of its data beside the rows, and what must not stand in it."""
+def material_told(material: Material) -> dict[str, Any]:
+    """Of a key: all of `material` but the bytes of its files."""
     return {
-        "names": [path.name for path in paths],
-        "licences": [licence_of(path) for path in paths],
-        "kept_apart": [text.sha256 for text in kept_apart],
-        "kept_items": [[items.name, _digest(items)] for items in kept_items],
+        "names": [path.name for path in material.paths],
+        "licences": [licence_of(path) for path in material.paths],
+        "held_out": material.held_out,
+        "seed": material.seed,
+        "kept_apart": [text.sha256 for text in material.kept_apart],
+        "kept_items": [[items.name, _digest(items)] for items in material.kept_items],
     }
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgeshrink.catalog.overlap import Items
-from edgeshrink.catalog.texts import Text
 from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.compress.corpus.decisions import build_decisions
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.compress.distill.deciding import Decided, decide, decided_of
 from edgeshrink.core.events import Listener
-from edgeshrink.engine.steps.corpus import data_told
+from edgeshrink.engine.steps.corpus import material_told
 from edgeshrink.errors import DataError
 
 _DECIDED = "decided.json"
@@ -22,19 +21,14 @@ _DECIDED = "decided.json"
 
 @dataclass(frozen=True)
 class BuildDecisions:
-    """Result: a folder that `Corpus.open` and `decision_files` read. `digests` are those of `paths`; `kept_apart` is
-    what a suite asks."""
+    """Result: a folder that `Corpus.open` and `decision_files` read. `digests` are those of the material's
+    paths."""
 
-    paths: tuple[Path, ...]
+    material: Material
     digests: tuple[str, ...]
-    tokenizer: Path
     tokenizer_sha256: str
     length: int
     decision_weight: int
-    held_out: float
-    seed: int
-    kept_apart: tuple[Text, ...] = field(repr=False)
-    kept_items: tuple[Items, ...] = field(repr=False)
     id: ClassVar[str] = "decisions-corpus"
     version: ClassVar[int] = 1
 
@@ -44,9 +38,7 @@ class BuildDecisions:
             "parameters": {
                 "length": self.length,
                 "decision_weight": self.decision_weight,
-                "held_out": self.held_out,
-                "seed": self.seed,
-                **data_told(self.paths, self.kept_apart, self.kept_items),
+                **material_told(self.material),
             },
             "tools": {},
         }
@@ -55,22 +47,13 @@ class BuildDecisions:
 
     def call(self, workdir: Path, listener: Listener) -> None:
         build_decisions(
-            self.paths,
-            self.tokenizer,
-            workdir,
-            length=self.length,
-            decision_weight=self.decision_weight,
-            held_out=self.held_out,
-            seed=self.seed,
-            kept_apart=self.kept_apart,
-            kept_items=self.kept_items,
-            listener=listener,
+            self.material, workdir, length=self.length, decision_weight=self.decision_weight, listener=listener
         )
 
     def ensures(self, workdir: Path) -> None:
         if not Corpus.open(workdir).rows:
             raise DataError(
-                f"{', '.join(path.name for path in self.paths)}: all cases are kept from training",
+                f"{', '.join(path.name for path in self.material.paths)}: all cases are kept from training",
                 hint="give more of them, or --held-out 0",
             )
 

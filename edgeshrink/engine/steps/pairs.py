@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgeshrink.catalog.overlap import Items
-from edgeshrink.catalog.texts import Text
 from edgeshrink.compress.corpus.corpus import Corpus
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.compress.corpus.pairs_build import build_pairs
 from edgeshrink.compress.distill.agreeing import agreeing, read_agreed
 from edgeshrink.core.events import Listener
-from edgeshrink.engine.steps.corpus import data_told
+from edgeshrink.engine.steps.corpus import material_told
 from edgeshrink.engine.steps.ranking import File
 from edgeshrink.errors import StepFailed
 
@@ -24,16 +23,11 @@ class BuildPairs:
 
     pairs: File
     notes: tuple[str, ...]
-    paths: tuple[Path, ...]
+    material: Material
     digests: tuple[str, ...]
-    tokenizer: Path
     tokenizer_sha256: str
     half: int
     text: File | None
-    held_out: float
-    seed: int
-    kept_apart: tuple[Text, ...] = field(repr=False)
-    kept_items: tuple[Items, ...] = field(repr=False)
     id: ClassVar[str] = "pairs"
     version: ClassVar[int] = 1
 
@@ -47,10 +41,8 @@ class BuildPairs:
             },
             "parameters": {
                 "half": self.half,
-                "held_out": self.held_out,
-                "seed": self.seed,
                 "notes": list(self.notes),
-                **data_told(self.paths, self.kept_apart, self.kept_items),
+                **material_told(self.material),
             },
             "tools": {},
         }
@@ -60,16 +52,11 @@ class BuildPairs:
     def call(self, workdir: Path, listener: Listener) -> None:
         build_pairs(
             self.pairs[0],
-            self.paths,
-            self.tokenizer,
+            self.material,
             workdir,
             half=self.half,
             text=None if self.text is None else self.text[0],
-            held_out=self.held_out,
-            seed=self.seed,
             notes=self.notes,
-            kept_apart=self.kept_apart,
-            kept_items=self.kept_items,
             listener=listener,
         )
 

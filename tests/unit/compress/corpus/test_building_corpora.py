@@ -18,6 +18,7 @@ from edgeshrink.compress.corpus.apart import write_kept_apart
 from edgeshrink.compress.corpus.build import build_corpus
 from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.compress.corpus.job import job
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.compress.corpus.sources import find_sources
 from edgeshrink.core.events import Progress
 from edgeshrink.errors import DataError
@@ -58,8 +59,8 @@ def built(data: Path, demo_model: Path, tmp_path_factory: pytest.TempPathFactory
     """Of all of it, by way of the child process."""
     seen: list[Progress] = []
     folder = tmp_path_factory.mktemp("corpus")
-    paths = [data / name for name in ("book.txt", "page.md", "texts.jsonl", "chats.jsonl.gz")]
-    return build_corpus(paths, demo_model, folder, length=_LENGTH, seed=5, listener=seen.append), seen
+    paths = tuple(data / name for name in ("book.txt", "page.md", "texts.jsonl", "chats.jsonl.gz"))
+    return build_corpus(Material(paths, demo_model, seed=5), folder, length=_LENGTH, listener=seen.append), seen
 
 
 def _here(paths: list[Path], model: Path, folder: Path, **options: Any) -> Corpus:
@@ -196,14 +197,15 @@ def test_records_to_test_with_are_left_alone_in_a_folder_and_read_where_they_are
 def test_what_a_suite_asks_is_refused_with_file_and_passage(data: Path, demo_model: Path, tmp_path: Path) -> None:
     exam = Text.of("exam.txt", f"{_story('page 17')} {_story('page 18')}".encode())
     asked = Items("asked.jsonl", tuple(_story(f"question {number}", 9) for number in range(3)))
+    paths, chats = (data / "page.md", data / "book.txt"), (data / "chats.jsonl.gz",)
     with pytest.raises(
         DataError, match=r"book\.txt holds \d+ of the \d+ runs of 13 words of exam\.txt, the first: page 17"
     ):
-        build_corpus([data / "page.md", data / "book.txt"], demo_model, tmp_path, length=_LENGTH, kept_apart=[exam])
+        build_corpus(Material(paths, demo_model, kept_apart=(exam,)), tmp_path, length=_LENGTH)
     with pytest.raises(DataError, match="holds no corpus"):
         Corpus.open(tmp_path)
     with pytest.raises(DataError, match=r"3 of the 3 items of asked\.jsonl stand in chats\.jsonl\.gz too"):
-        build_corpus([data / "chats.jsonl.gz"], demo_model, tmp_path, length=_LENGTH, kept_items=[asked])
+        build_corpus(Material(chats, demo_model, kept_items=(asked,)), tmp_path, length=_LENGTH)
     assert not (tmp_path / "scratch").exists()
 
 

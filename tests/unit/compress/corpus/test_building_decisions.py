@@ -16,6 +16,7 @@ from edgeshrink.compress.corpus.corpus import Corpus
 from edgeshrink.compress.corpus.decision_files import Decision, Openings, count_decisions, read_decisions
 from edgeshrink.compress.corpus.decisions import build_decisions
 from edgeshrink.compress.corpus.decisions_job import job
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.errors import DataError, UsageError
 
 _PAIRS = 40
@@ -77,7 +78,8 @@ def _here(files: list[Path], model: Path, folder: Path, **options: Any) -> Corpu
 @pytest.fixture(scope="module")
 def built(cases: Path, demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("decisions")
-    return build_decisions([cases], demo_model, folder, length=_LONGEST, decision_weight=8, held_out=0.1, seed=5)
+    material = Material((cases,), demo_model, held_out=0.1, seed=5)
+    return build_decisions(material, folder, length=_LONGEST, decision_weight=8)
 
 
 def _texts(corpus: Corpus, model: Path, part: Any) -> list[str]:
@@ -209,7 +211,7 @@ def test_cases_that_an_examination_asks_are_refused(cases: Path, demo_model: Pat
 @pytest.mark.parametrize("weight", [0, 255])
 def test_a_weight_that_no_row_can_hold_is_refused(weight: int, cases: Path, demo_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="1 to 254"):
-        build_decisions([cases], demo_model, tmp_path, length=_LONGEST, decision_weight=weight)
+        build_decisions(Material((cases,), demo_model), tmp_path, length=_LONGEST, decision_weight=weight)
 
 
 def test_a_torn_file_of_openings_is_refused(tmp_path: Path) -> None:

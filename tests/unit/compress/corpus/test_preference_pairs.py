@@ -19,6 +19,7 @@ from edgeshrink.compress.corpus.chats import Rendered
 from edgeshrink.compress.corpus.corpus import REJECTED, Corpus
 from edgeshrink.compress.corpus.documents import Document
 from edgeshrink.compress.corpus.encoding import Encoded, Encoder
+from edgeshrink.compress.corpus.material import Material
 from edgeshrink.compress.corpus.pairs import kind_of, pair_of
 from edgeshrink.compress.corpus.pairs_build import build_pairs
 from edgeshrink.compress.corpus.pairs_job import job
@@ -150,7 +151,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, demo_model: Path) -> tuple[P
     pairs = folder / "pairs.jsonl"
     pairs.write_text("".join(json.dumps({**record, "source": 0}) + "\n" for record in records), encoding="utf-8")
     (folder / "page.txt").write_text("A fox sat under a tree and counted his hens.\n\n" * 400, encoding="utf-8")
-    build_corpus([folder / "page.txt"], demo_model, folder / "text", length=HALF)
+    build_corpus(Material((folder / "page.txt",), demo_model), folder / "text", length=HALF)
     return mine, pairs, folder / "text"
 
 
@@ -158,7 +159,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, demo_model: Path) -> tuple[P
 def built(files: tuple[Path, Path, Path], demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """By way of the child process."""
     mine, pairs, _ = files
-    return build_pairs(pairs, [mine], demo_model, tmp_path_factory.mktemp("corpus"), half=HALF, notes=("told",))
+    return build_pairs(
+        pairs, Material((mine,), demo_model), tmp_path_factory.mktemp("corpus"), half=HALF, notes=("told",)
+    )
 
 
 def _again(files: tuple[Path, Path, Path], demo: Path, folder: Path, **other: Any) -> Corpus:
