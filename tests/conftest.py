@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab.fixtures import adb_device, lab, ssh_device, x86_ssh_device
+from one_process import OneProcess
 
 from edgeshrink.store import store_root
 
@@ -53,6 +55,14 @@ def stories(shared_data: Path) -> Path:
 def demo_model() -> Path:
     """The trained model that ships with the package."""
     return _REPOSITORY / "edgeshrink" / "_demo"
+
+
+@pytest.fixture(scope="session")
+def one_process() -> Iterator[OneProcess]:
+    """Where small exports run one after another."""
+    one = OneProcess()
+    yield one
+    one.close()
 
 
 @pytest.fixture(autouse=True)

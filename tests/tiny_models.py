@@ -69,19 +69,22 @@ KINDS: dict[str, dict[str, Any]] = {
 MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe")
 
 
-def write_tiny_model(folder: Path, demo: Path, kind: str = "llama", *, seed: int = 3, settings: bool = True) -> Path:
+def write_tiny_model(
+    folder: Path, demo: Path, kind: str = "llama", *, seed: int = 3, settings: bool = True, **config: int
+) -> Path:
     """A model of `kind` in the new `folder`, with the tokenizer and the chat template of the `demo` model.
 
-    Without `settings` only config.json names special tokens, and there is no template.
+    Without `settings` only config.json names special tokens, and there is no template. `config`: what is otherwise in
+    config.json, such as num_hidden_layers.
     """
-    config = {**_SHAPE, **KINDS[kind]}
+    shape = {**_SHAPE, **KINDS[kind], **config}
     folder.mkdir(parents=True)
     for name in ("tokenizer.json", *(("tokenizer_config.json", "generation_config.json") if settings else ())):
         shutil.copyfile(demo / name, folder / name)
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(shape), encoding="utf-8")
     random = np.random.default_rng(seed)
     save_file(
-        {name: _values(random, name, shape) for name, shape in _shapes(config).items()}, folder / "model.safetensors"
+        {name: _values(random, name, shape) for name, shape in _shapes(shape).items()}, folder / "model.safetensors"
     )
     return folder
 

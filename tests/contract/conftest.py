@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from built_formats import build_format
 from device_links import link, remote
+from one_process import OneProcess
 from tiny_models import write_tiny_model
 
 __all__ = ["link", "remote"]
@@ -37,13 +38,14 @@ def source_model(tmp_path_factory: pytest.TempPathFactory, demo_model: Path) -> 
 
 @pytest.fixture(scope="session")
 def float_model(
-    tmp_path_factory: pytest.TempPathFactory, source_model: Callable[[str], Path]
+    tmp_path_factory: pytest.TempPathFactory, source_model: Callable[[str], Path], one_process: OneProcess
 ) -> Callable[[str, str], Path]:
     """The main file of a source model in a format, unquantized; skips where the format's extra is not installed."""
 
     @cache
     def build(kind: str, format: str) -> Path:
-        return build_format(source_model(kind), tmp_path_factory.mktemp(format) / kind, format)
+        with one_process.for_exporters():
+            return build_format(source_model(kind), tmp_path_factory.mktemp(format) / kind, format)
 
     def checked(kind: str, format: str) -> Path:
         for module in NEEDS[format]:

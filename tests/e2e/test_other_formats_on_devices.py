@@ -13,7 +13,9 @@ from built_formats import build_format
 from device_python import open_python
 from lab.adb_device import AndroidDevice
 from lab.device import LabDevice
+from one_process import OneProcess
 from shell import Shell
+from tiny_models import write_tiny_model
 
 from edgeshrink.core.measurement import Measurements
 from edgeshrink.core.request import Request
@@ -34,15 +36,19 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def language_models(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The demo model in a format, built once."""
+def language_models(
+    demo_model: Path, tmp_path_factory: pytest.TempPathFactory, one_process: OneProcess
+) -> Callable[[str], Path]:
+    """A tiny model in a format, built once."""
     folder = tmp_path_factory.mktemp("models")
+    source = write_tiny_model(folder / "source", demo_model)
 
     def built(format: str) -> Path:
         for package in {"onnx": ("onnxruntime_genai", "onnxscript"), "executorch": ("executorch",)}[format]:
             pytest.importorskip(package)
         if not (folder / format).exists():
-            build_format(demo_model, folder / format, format)
+            with one_process.for_exporters():
+                build_format(source, folder / format, format)
         return folder / format
 
     return built

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from one_process import OneProcess
 
 from edgeshrink.catalog.models import inspect_model
 from edgeshrink.catalog.profiles import load_profile
@@ -103,6 +105,12 @@ def planned(facts: ModelFacts, scheme: str) -> Plan:
         on_this_host=False,
     )
     return plan_for(situation, scheme)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_exports(one_process: OneProcess) -> Iterator[None]:
+    with one_process.for_exporters():
+        yield
 
 
 @pytest.fixture(scope="module")

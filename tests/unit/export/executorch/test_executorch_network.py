@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from one_process import OneProcess
 
 from edgeshrink.catalog.samples import Sample, Samples, save_samples
 from edgeshrink.core.events import Progress
@@ -40,6 +42,12 @@ def pixels(seed: int) -> Any:
 
 def ids(length: int) -> Any:
     return np.random.default_rng(length).integers(0, pte_networks.WORDS, (1, length))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_exports(one_process: OneProcess) -> Iterator[None]:
+    with one_process.for_exporters():
+        yield
 
 
 @pytest.fixture(scope="module")
