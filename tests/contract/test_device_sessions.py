@@ -138,9 +138,15 @@ def test_a_power_source_that_is_a_program_runs_beside_the_model(
     x86_ssh_device: SshDevice, demo: Callable[[str], Path], session: Session
 ) -> None:
     x86_ssh_device.plant("/usr/bin/tegrastats", TEGRASTATS, mode=0o755)
-    found = session(x86_ssh_device.address, demo("Q8_0"), runner=ready_runner("native"), power_sources=("tegrastats",))
-    assert found.power is not None
-    assert (found.power.source, found.power.origin) == ("tegrastats", "measured"), found.notes
+    # On a busy machine the program may be kept waiting for so long that its readings are not taken for a measurement.
+    for _ in range(3):
+        found = session(
+            x86_ssh_device.address, demo("Q8_0"), runner=ready_runner("native"), power_sources=("tegrastats",)
+        )
+        assert found.power is not None
+        assert (found.power.source, found.power.origin) == ("tegrastats", "measured"), found.notes
+        if isinstance(found.power.decode_w, Measured):
+            break
     assert value(found.power.decode_w) == pytest.approx(5.0, rel=0.01)
     assert value(found.power.gross_mj_per_token) > 0
     assert not x86_ssh_device.wait_until_clean()

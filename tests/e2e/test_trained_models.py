@@ -90,6 +90,8 @@ def test_weights_that_were_changed_after_they_were_trained_for_a_scheme_are_refu
 def test_an_adapter_of_another_base_is_refused_by_name(warm_shell: Shell, adapter: Path, on_grid: Path) -> None:
     told = read_adapter(adapter)
     assert (told.rank, told.scheme) == (2, "Q4_K_M")
+    # The weights that its record counts are those of both together.
+    assert record(adapter)["after"]["name"].endswith("_demo with tale")
     done = warm_shell.run("build", on_grid, "--scheme", "Q4_K_M", "--adapter", adapter, "-o", "wrong-base")
     assert done.returncode == 2
     assert "tale" in done.stderr and "_demo" in done.stderr

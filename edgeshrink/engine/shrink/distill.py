@@ -63,11 +63,13 @@ def distill(request: DistillRequest, *, listener: Listener = silent) -> tuple[Sh
             kept = capability(teacher, student, behaviour, suite, floor)
             notes += (f"{kept.name}: {kept.why}",)
             verdict = Verdict(overall((verdict.outcome, kept.outcome)), (*verdict.lines, kept))
+        # What was examined, and whose size is told: an adapter runs in its base.
+        name = out.name if done.adapter is None else f"{student.brief().name} with {out.name}"
         step = step_told(
             "distill",
             _title(teacher, student, teaching),
             student.brief(),
-            replace(done.student.brief(), name=out.name),
+            replace(done.student.brief(), name=name),
             teacher.brief(),
             seconds=teacher.seconds if student is teacher else teacher.seconds + student.seconds,
             training=done.record,
