@@ -65,6 +65,13 @@ def one_process() -> Iterator[OneProcess]:
     one.close()
 
 
+@pytest.fixture(scope="module")
+def exports_in_one_process(one_process: OneProcess) -> Iterator[None]:
+    """For all of a module's exports."""
+    with one_process.for_exporters():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def private_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own store."""

@@ -11,7 +11,6 @@ from edgeshrink.core.reading import Unmeasured
 from edgeshrink.engine.adapters_opened import OpenAdapter
 from edgeshrink.engine.steps.export_adapter import GGUF_FILE, ONNX_FILE, ExportGgufAdapter, ExportOnnxAdapter
 from edgeshrink.engine.steps.pair_evaluation import EvaluatePair, read_pair_quality
-from edgeshrink.engine.steps.reference import RunReference
 from edgeshrink.engine.suite.examination import Examination, Side
 from edgeshrink.engine.workshop import File, Workshop
 from edgeshrink.evaluate.subject import Subject
@@ -79,18 +78,6 @@ def quality_of(workshop: Workshop, pair: Pair) -> Quality | Unmeasured:
     side, one = pair.reference, pair.one
     if side is None:
         return Unmeasured(workshop.reference_too_big or "the reference cannot be run here")
-    stored = workshop.run(
-        RunReference(
-            gguf=side.subject.path,
-            gguf_sha256=workshop.reference_file.sha256,
-            name=side.name,
-            text=evaluation_text(),
-            context=workshop.window,
-            threads=workshop.threads,
-            runtime_build=workshop.runtime_build(),
-            adapter=(pair.exact.path, pair.exact.sha256),
-        )
-    )
     step = EvaluatePair(
         subject=pair.subject,
         subject_sha256=pair.sha256,
@@ -98,7 +85,7 @@ def quality_of(workshop: Workshop, pair: Pair) -> Quality | Unmeasured:
         facts=workshop.model.facts,
         adapter=one.adapter,
         adapter_sha256=one.sha256,
-        reference=(stored.folder, stored.digest),
+        reference=workshop.read_by_reference(side.name, pair.exact),
         text=evaluation_text(),
         context=workshop.window,
         threads=workshop.threads,

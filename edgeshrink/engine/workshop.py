@@ -218,15 +218,20 @@ class Workshop:
             return self.teacher.evaluated_reference
         if self.reference_too_big is not None:
             return Unmeasured(self.reference_too_big)
+        return self.read_by_reference(self.reference_name)
+
+    def read_by_reference(self, name: str, adapter: File | None = None) -> tuple[Path, str]:
+        """What the reference, called `name`, says on the evaluation text, with an `adapter` beside it or without."""
         stored = self.run(
             reference.RunReference(
                 gguf=self.reference_file.path,
                 gguf_sha256=self.reference_file.sha256,
-                name=self.reference_name,
+                name=name,
                 text=evaluation_text(),
                 context=self.window,
                 threads=self.threads,
                 runtime_build=self.runtime_build(),
+                adapter=None if adapter is None else (adapter.path, adapter.sha256),
             )
         )
         return stored.folder, stored.digest

@@ -30,13 +30,19 @@ def learning_text(teacher: Source, student: Source, teaching: Teaching, suite: S
     return workshop.run(
         BuildCorpus(
             material=material_of(student, teaching, paths, suite),
-            digests=tuple(remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in paths),
+            digests=digests_of(student, paths),
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
             length=row_length(teaching, teacher, student),
             limit_tokens=_needed(teaching),
             learn=teaching.learn,
         )
     )
+
+
+def digests_of(student: Source, paths: tuple[Path, ...]) -> tuple[str, ...]:
+    """Of each file or folder, remembered in the store."""
+    workshop = student.workshop
+    return tuple(remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in paths)
 
 
 def material_of(student: Source, teaching: Teaching, paths: tuple[Path, ...], suite: Suite | None) -> Material:

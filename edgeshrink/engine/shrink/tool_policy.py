@@ -12,12 +12,11 @@ from edgeshrink.core.shrinking import Learnt
 from edgeshrink.core.shrinking_request import Teaching
 from edgeshrink.core.suite import Suite
 from edgeshrink.engine.opened import tokenizer_digest
-from edgeshrink.engine.shrink.learning_text import check_data, material_of, row_length
+from edgeshrink.engine.shrink.learning_text import check_data, digests_of, material_of, row_length
 from edgeshrink.engine.shrink.source import Source, torch_pins
 from edgeshrink.engine.steps.decisions import BuildDecisions, Decide, stored_decided
 from edgeshrink.errors import UsageError
 from edgeshrink.store import Stored
-from edgeshrink.store.digests import remembered_tree_sha256
 
 _ALL: Final[dict[Family, tuple[str, str]]] = {
     "tools": ("wrong tool decisions", "calls without need, and calls that are due and not made"),
@@ -50,9 +49,7 @@ def decisions_corpus(teacher: Source, student: Source, teaching: Teaching, suite
     return workshop.run(
         BuildDecisions(
             material=material_of(student, teaching, teaching.data, suite),
-            digests=tuple(
-                remembered_tree_sha256(path, workshop.store.notes, workshop.listener) for path in teaching.data
-            ),
+            digests=digests_of(student, teaching.data),
             tokenizer_sha256=tokenizer_digest(workshop.model, workshop.store),
             length=row_length(teaching, teacher, student),
             decision_weight=teaching.objective.decision_weight,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from one_process import OneProcess
 
 from edgeshrink.catalog.models import inspect_model
 from edgeshrink.catalog.profiles import load_profile
@@ -30,6 +28,8 @@ from edgeshrink.runtimes.child import run_job
 
 pytest.importorskip("executorch")
 pytest.importorskip("transformers")
+
+pytestmark = pytest.mark.usefixtures("exports_in_one_process")
 
 PLAIN = {"rope_type": "default", "rope_theta": 10000.0}
 LLAMA3 = {
@@ -105,12 +105,6 @@ def planned(facts: ModelFacts, scheme: str) -> Plan:
         on_this_host=False,
     )
     return plan_for(situation, scheme)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def many_exports(one_process: OneProcess) -> Iterator[None]:
-    with one_process.for_exporters():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from one_process import OneProcess
 
 from edgeshrink.catalog.samples import Sample, Samples, save_samples
 from edgeshrink.core.events import Progress
@@ -22,6 +20,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("executorch")
 
 import pte_networks  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("exports_in_one_process")
 
 LENGTHS = (1, 7, 40)
 
@@ -42,12 +42,6 @@ def pixels(seed: int) -> Any:
 
 def ids(length: int) -> Any:
     return np.random.default_rng(length).integers(0, pte_networks.WORDS, (1, length))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def many_exports(one_process: OneProcess) -> Iterator[None]:
-    with one_process.for_exporters():
-        yield
 
 
 @pytest.fixture(scope="module")
